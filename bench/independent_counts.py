@@ -1,0 +1,403 @@
+#!/usr/bin/env python3
+"""Count the events in log files without using any Rulestone code.
+
+    pip install libevtx-python
+    independent_counts.py LOGS... > counts.tsv
+
+LOGS are files and directories; directories are walked in sorted order. One
+line is printed per file, with these tab-separated columns:
+
+path        the argument joined with the path below it; a member of an archive
+            (zip, tar, tar.gz) is `archive!member`, its name kept as stored
+format      evtx, json or other, told by content
+events      evtx: records that libevtx renders as XML
+            json: objects (lines, array elements, or simply one after another)
+errors      evtx: records that libevtx lists and cannot render
+            json: places where no object could be read
+recovered   evtx: records that libevtx finds outside the list, such as slack
+chunk_walk  evtx: records found by walk_chunks() below, which shares nothing
+            with libevtx and ignores how many chunks the file header claims; it
+            leaves a chunk at the first record that is damaged
+resync      evtx: the same, but going on at the next whole record of the chunk
+notes       anything odd, `; ` between the parts
+
+The three columns before `notes` are `-` for other formats. A gzip file counts as
+what is inside. Members of `__MACOSX` folders are left out.
+"""
+
+import codecs
+import gzip
+import io
+import json
+import os
+import re
+import struct
+import sys
+import tarfile
+import tempfile
+import zipfile
+import zlib
+
+import pyevtx
+
+COLUMNS = ("path", "format", "events", "errors", "recovered", "chunk_walk", "resync", "notes")
+JSON_NAMES = (".json", ".jsonl", ".ndjson", ".jsoncls")
+
+EVTX_MAGIC = b"ElfFile\0"
+CHUNK_MAGIC = b"ElfChnk\0"
+RECORD_MAGIC = b"**\0\0"
+FILE_HEADER_SIZE = 4096
+CHUNK_SIZE = 65536
+CHUNK_HEADER_SIZE = 512
+RECORD_MIN_SIZE = 28  # header of 24 bytes and the size again at the end
+
+
+# EVTX
+
+
+def count_with_libevtx(path):
+    """Return (events, errors, recovered, notes)."""
+    log = pyevtx.file()
+    try:
+        log.open(path)
+    except OSError as error:
+        return 0, 1, 0, [f"libevtx cannot open it: {cause_of(error)}"]
+    try:
+        notes = ["libevtx says corrupted"] if log.is_corrupted() else []
+        events, errors, reason = 0, 0, None
+        for index in range(log.get_number_of_records()):
+            try:
+                record = log.get_record(index)
+                record.get_identifier()
+                if not record.get_xml_string():
+                    raise OSError("empty XML")
+                events += 1
+            except (OSError, MemoryError, ValueError) as error:
+                errors += 1
+                reason = reason or f"libevtx record {index}: {cause_of(error)}"
+        if reason:
+            notes.append(reason)
+        return events, errors, log.get_number_of_recovered_records(), notes
+    finally:
+        log.close()
+
+
+def cause_of(error):
+    """The cause in a libevtx message, which is a call stack with the cause first."""
+    calls = re.split(r"\.\s+", str(error).strip())
+    return next((call for call in calls if not call.startswith("pyevtx_")), calls[0])
+
+
+def walk_chunks(data):
+    """Return (records, records with resync, notes) for the used part of every chunk."""
+    notes = []
+    (claimed,) = struct.unpack_from("<H", data, 42)
+    (flags,) = struct.unpack_from("<I", data, 120)
+    (header_crc,) = struct.unpack_from("<I", data, 124)
+    if flags & 1:
+        notes.append("dirty")
+    if zlib.crc32(data[:120]) != header_crc:
+        notes.append("file header checksum differs")
+
+    total, resynced, chunks, past_claim, bad_crc = 0, 0, 0, 0, 0
+    for number, start in enumerate(range(FILE_HEADER_SIZE, len(data), CHUNK_SIZE)):
+        chunk = data[start : start + CHUNK_SIZE]
+        if chunk[:8] != CHUNK_MAGIC or len(chunk) < CHUNK_HEADER_SIZE:
+            if number < claimed:
+                notes.append(f"chunk {number}: no chunk magic")
+            elif any(chunk):
+                notes.append(f"chunk {number}: neither chunk nor zeros")
+            continue
+        chunks += 1
+        first, last = struct.unpack_from("<QQ", chunk, 8)
+        end, crc = struct.unpack_from("<II", chunk, 48)
+        bad_crc += zlib.crc32(chunk[CHUNK_HEADER_SIZE:end]) != crc
+        if len(chunk) < CHUNK_SIZE:
+            notes.append(f"chunk {number}: cut off at {len(chunk)} bytes")
+        found, more, problem = walk_records(chunk, min(end, len(chunk)))
+        if problem:
+            notes.append(f"chunk {number}: {problem}")
+        stated = (last - first + 1) & 0xFFFFFFFFFFFFFFFF if found or end > CHUNK_HEADER_SIZE else 0
+        if stated != found:
+            notes.append(f"chunk {number}: {found} records, its header says {stated}")
+        total += found
+        resynced += found + more
+        if number >= claimed:
+            past_claim += found
+    if chunks != claimed:
+        notes.append(f"{chunks} chunks, header says {claimed}")
+    if past_claim:
+        notes.append(f"{past_claim} records past the claimed chunks")
+    if bad_crc:
+        notes.append(f"{bad_crc} chunks whose record checksum differs")
+    return total, resynced, notes
+
+
+def walk_records(chunk, end):
+    """Return (records, records behind the first damage, problem) of one chunk used up to `end`."""
+    found, more, problem, offset = 0, 0, None, CHUNK_HEADER_SIZE
+    while 0 <= offset <= end - RECORD_MIN_SIZE:
+        size, damage = record_size(chunk, offset, end)
+        if damage:
+            problem = problem or damage
+            offset = chunk.find(RECORD_MAGIC, offset + 1)
+            continue
+        if problem:
+            more += 1
+        else:
+            found += 1
+        offset += size
+    return found, more, problem
+
+
+def record_size(chunk, offset, end):
+    """Return (size, None), or (0, what is wrong)."""
+    if chunk[offset : offset + 4] != RECORD_MAGIC:
+        return 0, f"no record magic at {offset}, free space at {end}"
+    (size,) = struct.unpack_from("<I", chunk, offset + 4)
+    if size < RECORD_MIN_SIZE or offset + size > end:
+        return 0, f"record of {size} bytes at {offset}, free space at {end}"
+    (copy,) = struct.unpack_from("<I", chunk, offset + size - 4)
+    if copy != size:
+        return 0, f"record at {offset}: size {size}, then {copy}"
+    return size, None
+
+
+def count_evtx(data, path):
+    if len(data) < 128:
+        return ("evtx", 0, 1, 0, 0, 0, ["header cut off"])
+    if path is None:
+        with tempfile.NamedTemporaryFile(suffix=".evtx") as copy:
+            copy.write(data)
+            copy.flush()
+            events, errors, recovered, notes = count_with_libevtx(copy.name)
+    else:
+        events, errors, recovered, notes = count_with_libevtx(path)
+    walked, resynced, more = walk_chunks(data)
+    return ("evtx", events, errors, recovered, walked, resynced, notes + more)
+
+
+# JSON
+
+
+def no_constant(name):
+    raise ValueError(f"{name} is not JSON")
+
+
+DECODER = json.JSONDecoder(parse_constant=no_constant)
+SPACE = re.compile(r"[ \t\r\n]*")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def decode_text(data):
+    """Return the text, or None if the bytes cannot be text we know."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    # A byte that is not UTF-8 becomes a lone surrogate, reported below.
+    return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+
+
+def looks_like_json(data, name):
+    """The first value must parse, unless the name says JSON."""
+    head = data[:64].removeprefix(codecs.BOM_UTF8)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head[2:].replace(b"\0", b"")
+    head = head.lstrip(b" \t\r\n")
+    if name.endswith(JSON_NAMES):
+        return True
+    if not head.startswith((b"{", b"[")):
+        return False
+    text = decode_text(data)
+    try:
+        DECODER.raw_decode(text, SPACE.match(text).end())
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def count_json(data):
+    text = decode_text(data)
+    notes = []
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        notes.append("utf-16")
+    elif data.startswith(codecs.BOM_UTF8):
+        notes.append("utf-8 with BOM")
+    escaped = len(LONE_SURROGATE.findall(text))
+    if escaped:
+        notes.append(f"{escaped} bytes that are not UTF-8")
+    halves = lone_escapes(text)
+    if halves:
+        notes.append(f"{halves} \\u escapes of half a surrogate pair")
+
+    events, errors, arrays, offset = 0, 0, 0, 0
+    while (offset := SPACE.match(text, offset).end()) < len(text):
+        if text[offset] == "[":
+            arrays += 1
+            found, bad, offset, reason = count_array(text, offset)
+            events, errors = events + found, errors + bad
+        else:
+            try:
+                value, end = DECODER.raw_decode(text, offset)
+                if not isinstance(value, dict):
+                    raise ValueError(f"not an object at char {offset}")
+                events, offset, reason = events + 1, end, None
+            except (ValueError, RecursionError) as error:
+                errors += 1
+                reason = str(error)
+                offset = skip_bad(text, offset, getattr(error, "pos", offset))
+        if reason and errors <= 3:
+            notes.append(reason)
+    if arrays:
+        notes.append("array" if arrays == 1 else f"{arrays} arrays")
+    return ("json", events, errors, "-", "-", "-", notes)
+
+
+def skip_bad(text, start, failed_at):
+    """Where to go on after a bad value: a bad line costs only that line."""
+    line_end = text.find("\n", start)
+    if line_end < 0:
+        return len(text)
+    if failed_at <= line_end:
+        return line_end + 1
+    # It failed further down, so the object was spread over lines: go to the
+    # next line that opens an object in the first column.
+    found = re.compile(r"^[{\[]", re.MULTILINE).search(text, line_end + 1)
+    return found.start() if found else len(text)
+
+
+def count_array(text, offset):
+    """Return (objects, errors, offset behind, reason); a bad element ends it."""
+    events, errors, reason = 0, 0, None
+    offset = SPACE.match(text, offset + 1).end()
+    if text[offset : offset + 1] == "]":
+        return 0, 0, offset + 1, None
+    while True:
+        try:
+            value, offset = DECODER.raw_decode(text, offset)
+        except (ValueError, RecursionError) as error:
+            return events, errors + 1, len(text), f"array ends early: {error}"
+        if isinstance(value, dict):
+            events += 1
+        else:
+            errors, reason = errors + 1, "element that is not an object"
+        offset = SPACE.match(text, offset).end()
+        mark = text[offset : offset + 1]
+        if mark == "]":
+            return events, errors, offset + 1, reason
+        if mark != ",":
+            return events, errors + 1, len(text), f"array ends early at char {offset}"
+        offset = SPACE.match(text, offset + 1).end()
+
+
+def lone_escapes(text):
+    """Count \\ud800-\\udfff escapes without their other half; Python accepts them."""
+    lone, high_end = 0, None
+    for match in re.finditer(r"\\\\|\\u([dD][89a-fA-F][0-9a-fA-F]{2})", text):
+        if match[1] is None:
+            continue
+        if int(match[1], 16) < 0xDC00:
+            lone += 1
+            high_end = match.end()
+        elif match.start() == high_end:
+            lone -= 1
+            high_end = None
+        else:
+            lone += 1
+    return lone
+
+
+# Files and archives
+
+
+def count_bytes(data, name, path=None):
+    """Return the columns behind the path for one file's content."""
+    name = name.lower()
+    if data.startswith(b"\x1f\x8b"):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            return ("other", 0, 1, "-", "-", "-", [f"gzip: {error}"])
+        name, path = name.removesuffix(".gz"), None
+    if data.startswith(EVTX_MAGIC):
+        return count_evtx(data, path)
+    if looks_like_json(data, name):
+        return count_json(data)
+    return ("other", 0, 0, "-", "-", "-", [])
+
+
+def rows(shown, data, name, path=None):
+    """Yield one row, or one row per member if the content is an archive."""
+    if data.startswith(b"PK\x03\x04"):
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                for info in sorted(archive.infolist(), key=lambda info: info.filename):
+                    if not info.is_dir() and not is_macosx(info.filename):
+                        yield from member(shown, info.filename, archive.read, info)
+        except zipfile.BadZipFile as error:
+            yield (shown, "other", 0, 1, "-", "-", "-", [f"zip: {error}"])
+    elif is_tar(data):
+        try:
+            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+                for info in sorted(archive.getmembers(), key=lambda info: info.name):
+                    if info.isfile() and not is_macosx(info.name):
+                        yield from member(shown, info.name, lambda tar: archive.extractfile(tar).read(), info)
+        except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+            yield (shown, "other", 0, 1, "-", "-", "-", [f"tar: {error}"])
+    else:
+        yield (shown, *count_bytes(data, name, path))
+
+
+def member(shown, name, read, info):
+    shown = f"{shown}!{name}"
+    try:
+        data = read(info)
+    except (RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        yield (shown, "other", 0, 1, "-", "-", "-", [str(error)])
+        return
+    yield from rows(shown, data, name)
+
+
+def is_macosx(name):
+    return "__MACOSX" in re.split(r"[/\\]", name)
+
+
+def is_tar(data):
+    """A tar has `ustar` at 257; behind gzip the first block is enough to tell."""
+    if data.startswith(b"\x1f\x8b"):
+        try:
+            data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(512)
+        except (OSError, EOFError, zlib.error):
+            return False
+    return data[257:262] == b"ustar"
+
+
+def files_in(argument):
+    if not os.path.isdir(argument):
+        return [argument]
+    return sorted(os.path.join(top, name) for top, _, names in os.walk(argument) for name in names)
+
+
+def main(arguments):
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__.strip(), file=sys.stderr)
+        return 0 if arguments else 2
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    print(*COLUMNS, sep="\t")
+    status = 0
+    for argument in arguments:
+        for path in files_in(argument):
+            try:
+                with open(path, "rb") as file:
+                    data = file.read()
+            except OSError as error:
+                print(f"{path}: {error}", file=sys.stderr)
+                status = 1
+                continue
+            for row in rows(path, data, os.path.basename(path), path):
+                cells = [*row[:-1], "; ".join(row[-1])]
+                print(*(re.sub(r"[\t\r\n]+", " ", str(cell)) for cell in cells), sep="\t")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,479 @@
+//! YAML as a small tree with places: what every YAML container starts from.
+//!
+//! Scalars keep their source text and resolve by the core schema of YAML 1.2 when asked
+//! ([`Scalar::resolve`]), so `yes` is a text and `0x1F` a number. A stream that breaks goes on at
+//! the next `---`: one bad document does not hide the others of its file.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use rulestone_ir::{Diagnostic, Level, Span};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput, Tag};
+
+/// Containers deeper than this are refused: no rule nests so, and reading them recurses.
+const MAX_DEPTH: usize = 64;
+/// Nodes that aliases may add to one document.
+const MAX_ALIASED_NODES: usize = 100_000;
+
+/// A document of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Document<'t> {
+    /// Its place in the file.
+    pub(crate) span: Span,
+    /// Its content; `None` when it could not be read, and then the diagnostics say why.
+    pub(crate) root: Option<Node<'t>>,
+    /// What is wrong with it.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// A node of the tree.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node<'t> {
+    /// Its place in the file.
+    pub(crate) span: Span,
+    /// What it is.
+    pub(crate) kind: Kind<'t>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Kind<'t> {
+    /// One value.
+    Scalar(Scalar<'t>),
+    /// A list.
+    Sequence(Vec<Node<'t>>),
+    /// A map, in the order of the file.
+    Mapping(Vec<Entry<'t>>),
+}
+
+/// One value, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scalar<'t> {
+    /// Its text after quotes, escapes and folding.
+    pub(crate) text: Cow<'t, str>,
+    /// Whether it was written without quotes, so that `5` is a number.
+    pub(crate) plain: bool,
+}
+
+/// A key and what stands under it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry<'t> {
+    /// The key.
+    pub(crate) key: Cow<'t, str>,
+    /// Its place in the file.
+    pub(crate) key_span: Span,
+    /// What stands under it.
+    pub(crate) value: Node<'t>,
+}
+
+/// What a scalar means by the core schema.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Resolved {
+    /// `null`, `~` or nothing at all.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any other finite number.
+    Float(f64),
+    /// Anything else; whole numbers past 64 bits too.
+    Text,
+}
+
+impl<'t> Node<'t> {
+    /// The entries of a map; none for anything else.
+    pub(crate) fn entries(&self) -> &[Entry<'t>] {
+        match &self.kind {
+            Kind::Mapping(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// What stands under a key of a map.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node<'t>> {
+        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// The text of a scalar; `None` for null.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar(scalar) if !scalar.is_null() => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
+    /// Whether there is nothing here.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar(scalar) if scalar.is_null())
+    }
+
+    /// What it is, in a message.
+    pub(crate) fn describe(&self) -> &'static str {
+        match &self.kind {
+            Kind::Sequence(_) => "a list",
+            Kind::Mapping(_) => "a map",
+            Kind::Scalar(scalar) => scalar.describe(),
+        }
+    }
+
+    fn size(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Scalar(_) => 0,
+            Kind::Sequence(items) => items.iter().map(Node::size).sum(),
+            Kind::Mapping(entries) => entries.iter().map(|entry| 1 + entry.value.size()).sum(),
+        }
+    }
+}
+
+impl Scalar<'_> {
+    /// What it means by the core schema.
+    pub(crate) fn resolve(&self) -> Resolved {
+        if self.plain { resolve(&self.text) } else { Resolved::Text }
+    }
+
+    /// Whether it says that there is nothing here.
+    pub(crate) fn is_null(&self) -> bool {
+        self.plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
+    }
+
+    /// What it is, in a message.
+    pub(crate) fn describe(&self) -> &'static str {
+        match self.resolve() {
+            Resolved::Null => "null",
+            Resolved::Bool(_) => "a boolean",
+            Resolved::Integer(_) | Resolved::Float(_) => "a number",
+            Resolved::Text => "a text",
+        }
+    }
+}
+
+fn resolve(text: &str) -> Resolved {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Resolved::Null,
+        "true" | "True" | "TRUE" => return Resolved::Bool(true),
+        "false" | "False" | "FALSE" => return Resolved::Bool(false),
+        _ => {}
+    }
+    // Nearly every scalar is a text: its first byte says so.
+    if !matches!(text.as_bytes()[0], b'0'..=b'9' | b'+' | b'-' | b'.') {
+        return Resolved::Text;
+    }
+    let radix = |digits: Option<&str>, radix| {
+        let digits = digits.filter(|d| d.bytes().all(|b| (b as char).is_digit(radix)))?;
+        i64::from_str_radix(digits, radix).ok()
+    };
+    let whole = radix(text.strip_prefix("0x"), 16).or_else(|| radix(text.strip_prefix("0o"), 8));
+    if let Some(number) = whole.or_else(|| text.parse().ok()) {
+        return Resolved::Integer(number);
+    }
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let whole = digits.bytes().all(|b| b.is_ascii_digit());
+    // Rust also reads "inf" and "nan"; a whole number that is here is past 64 bits.
+    let numeric = digits.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));
+    match text.parse::<f64>() {
+        Ok(number) if numeric && !whole && number.is_finite() => Resolved::Float(number),
+        _ => Resolved::Text,
+    }
+}
+
+/// Maps a range of a scalar's text to its place in the file.
+///
+/// `span` is the scalar's own place. Quotes and escapes are stepped over and folded white space
+/// lines up; what cannot be lined up gets the whole of `span`.
+pub(crate) fn place(file: &str, span: Span, text: &str, range: Range<usize>) -> Span {
+    let Some(source) = file.get(span.start..span.end) else { return span };
+    if let Some(start) = source.find(text) {
+        let start = span.start + start;
+        return Span::new(start + range.start..start + range.end);
+    }
+    let mut source = source.char_indices().peekable();
+    let (mut start, mut end) = (None, None);
+    for (at, wanted) in text.char_indices() {
+        let same = |c: char| c == wanted || (c.is_whitespace() && wanted.is_whitespace());
+        let Some((found, c)) = source.by_ref().find(|(_, c)| same(*c)) else { return span };
+        if wanted.is_whitespace() {
+            while source.next_if(|(_, c)| c.is_whitespace()).is_some() {}
+        }
+        if at == range.start {
+            start = Some(span.start + found);
+        }
+        if at < range.end {
+            end = Some(span.start + found + c.len_utf8());
+        }
+    }
+    match (start, end) {
+        (Some(start), Some(end)) if start <= end => Span::new(start..end),
+        _ => span,
+    }
+}
+
+/// Reads all documents of a file.
+pub(crate) fn parse(text: &str) -> Vec<Document<'_>> {
+    /// What some editors put in front of a UTF-8 text.
+    const BYTE_ORDER_MARK: char = '\u{feff}';
+    let start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+    let ascii = text.is_ascii();
+    let mut documents = Vec::new();
+    let mut from = Some(start);
+    while let Some(start) = from {
+        let broken = Builder::new(text, start, ascii).stream(&mut documents);
+        from = broken.and_then(|at| next_document(text, at.max(start + 1)));
+    }
+    documents
+}
+
+/// Where the next `---` at the start of a line is, from `at` on.
+fn next_document(text: &str, at: usize) -> Option<usize> {
+    let rest = text.as_bytes().get(at..)?;
+    rest.windows(4).position(|bytes| bytes == b"\n---").map(|found| at + found + 1)
+}
+
+type Events<'t> = Parser<'t, StrInput<'t>>;
+
+/// Builds trees out of the parser's events.
+struct Builder<'t> {
+    events: Events<'t>,
+    offsets: Offsets<'t>,
+    /// By the parser's anchor id.
+    anchors: Vec<(usize, Node<'t>)>,
+    aliased: usize,
+    /// The document being read starts here.
+    start: usize,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'t> Builder<'t> {
+    fn new(text: &'t str, start: usize, ascii: bool) -> Self {
+        Builder {
+            events: Parser::new_from_str(&text[start..]),
+            offsets: Offsets { text, ascii, base: start, index: 0, offset: start },
+            anchors: Vec::new(),
+            aliased: 0,
+            start,
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Reads documents until the end; returns where the stream broke, if it did.
+    fn stream(mut self, documents: &mut Vec<Document<'t>>) -> Option<usize> {
+        loop {
+            match self.document() {
+                Ok(Some(document)) => documents.push(document),
+                Ok(None) => return None,
+                Err(error) => {
+                    let at = error.span.start;
+                    let end = next_document(self.offsets.text, at.max(self.start + 1))
+                        .unwrap_or(self.offsets.text.len());
+                    self.diagnostics.push(*error);
+                    documents.push(Document {
+                        span: Span::new(self.start..end.max(self.start)),
+                        root: None,
+                        diagnostics: self.diagnostics,
+                    });
+                    return Some(at);
+                }
+            }
+        }
+    }
+
+    /// The next document that is not empty.
+    fn document(&mut self) -> Result<Option<Document<'t>>, Box<Diagnostic>> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(None),
+                Event::DocumentStart(_) => {
+                    self.start = span.start;
+                    self.anchors.clear();
+                    self.aliased = 0;
+                }
+                Event::DocumentEnd => {
+                    let diagnostics = std::mem::take(&mut self.diagnostics);
+                    match root.take() {
+                        Some(root) => {
+                            let span = Span::new(self.start..span.end.max(self.start));
+                            let root = Some(root);
+                            return Ok(Some(Document { span, root, diagnostics }));
+                        }
+                        None => continue,
+                    }
+                }
+                Event::StreamStart | Event::Nothing => {}
+                event => root = Some(self.node(event, span, 0)?).filter(|node| !node.is_null()),
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<(Event<'t>, Span), Box<Diagnostic>> {
+        match self.events.next_event() {
+            Some(Ok((event, span))) => {
+                let start = self.offsets.at(span.start);
+                let end = self.offsets.at(span.end).max(start);
+                Ok((event, Span::new(start..end)))
+            }
+            Some(Err(error)) => Err(self.syntax(&error)),
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn syntax(&mut self, error: &ScanError) -> Box<Diagnostic> {
+        let at = self.offsets.at(*error.marker());
+        let message = format!("this is not valid YAML: {}", error.info());
+        let mut diagnostic =
+            Diagnostic::new(Level::Invalid, "yaml-syntax", message, Span::new(at..at));
+        if error.info().contains("tab") {
+            diagnostic = diagnostic.with_help("indent with spaces");
+        }
+        Box::new(diagnostic)
+    }
+
+    fn node(
+        &mut self,
+        event: Event<'t>,
+        span: Span,
+        depth: usize,
+    ) -> Result<Node<'t>, Box<Diagnostic>> {
+        if depth > MAX_DEPTH {
+            return Err(limit(format!("nested more than {MAX_DEPTH} deep"), span));
+        }
+        let (anchor, node) = match event {
+            Event::Alias(id) => return self.alias(id, span),
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain && !is_text(tag.as_deref());
+                (anchor, Node { span, kind: Kind::Scalar(Scalar { text, plain }) })
+            }
+            Event::SequenceStart(anchor, _) => (anchor, self.sequence(span, depth)?),
+            Event::MappingStart(anchor, _) => (anchor, self.mapping(span, depth)?),
+            event => return Err(limit(format!("unexpected {event:?}"), span)),
+        };
+        if anchor != 0 {
+            self.anchors.push((anchor, node.clone()));
+        }
+        Ok(node)
+    }
+
+    fn alias(&mut self, id: usize, span: Span) -> Result<Node<'t>, Box<Diagnostic>> {
+        let Some((_, node)) = self.anchors.iter().find(|(anchor, _)| *anchor == id) else {
+            return Err(limit("an alias stands inside its own anchor".to_owned(), span));
+        };
+        self.aliased += node.size();
+        if self.aliased > MAX_ALIASED_NODES {
+            return Err(limit("its aliases expand without end".to_owned(), span));
+        }
+        Ok(node.clone())
+    }
+
+    fn sequence(&mut self, open: Span, depth: usize) -> Result<Node<'t>, Box<Diagnostic>> {
+        let mut items = Vec::new();
+        let mut span = open;
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, end) => {
+                    span.end = span.end.max(content_end(&self.offsets, end));
+                    return Ok(Node { span, kind: Kind::Sequence(items) });
+                }
+                (event, at) => {
+                    let item = self.node(event, at, depth + 1)?;
+                    span.end = span.end.max(item.span.end);
+                    items.push(item);
+                }
+            }
+        }
+    }
+
+    fn mapping(&mut self, open: Span, depth: usize) -> Result<Node<'t>, Box<Diagnostic>> {
+        let mut entries: Vec<Entry<'t>> = Vec::new();
+        let mut span = open;
+        loop {
+            let (event, at) = self.next()?;
+            if event == Event::MappingEnd {
+                span.end = span.end.max(content_end(&self.offsets, at));
+                self.drop_duplicates(&mut entries);
+                return Ok(Node { span, kind: Kind::Mapping(entries) });
+            }
+            let key = self.node(event, at, depth + 1)?;
+            let Kind::Scalar(Scalar { text, .. }) = key.kind else {
+                let message = format!("this is not a key: it is {}", key.describe());
+                let error = Diagnostic::new(Level::Invalid, "yaml-syntax", message, key.span);
+                return Err(Box::new(error));
+            };
+            let (event, at) = self.next()?;
+            let value = self.node(event, at, depth + 1)?;
+            span.end = span.end.max(value.span.end);
+            entries.push(Entry { key: text, key_span: key.span, value });
+        }
+    }
+
+    /// Reports keys that are there twice; the first one stays.
+    fn drop_duplicates(&mut self, entries: &mut Vec<Entry<'t>>) {
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        order.sort_by(|a, b| entries[*a].key.cmp(&entries[*b].key).then(a.cmp(b)));
+        let mut repeated: Vec<usize> = order
+            .windows(2)
+            .filter(|pair| entries[pair[0]].key == entries[pair[1]].key)
+            .map(|pair| pair[1])
+            .collect();
+        repeated.sort_unstable();
+        for at in repeated.into_iter().rev() {
+            let entry = entries.remove(at);
+            let message = format!("the key `{}` is there twice", entry.key);
+            self.diagnostics.push(
+                Diagnostic::new(Level::Invalid, "yaml-duplicate-key", message, entry.key_span)
+                    .with_help("keep one of them, or make a list of their values"),
+            );
+        }
+    }
+}
+
+fn limit(message: String, span: Span) -> Box<Diagnostic> {
+    let message = format!("this YAML is not read: {message}");
+    Box::new(Diagnostic::new(Level::Invalid, "yaml-limit", message, span))
+}
+
+/// Whether a tag says `!!str`.
+fn is_text(tag: Option<&Tag>) -> bool {
+    tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str")
+}
+
+/// The end of a flow collection is its bracket; that of a block collection is where its last
+/// child ended, and the parser's mark for it lies somewhere behind.
+fn content_end(offsets: &Offsets<'_>, end: Span) -> usize {
+    let text = offsets.text.as_bytes().get(end.start..end.end);
+    if matches!(text, Some(b"]" | b"}")) { end.end } else { 0 }
+}
+
+/// Turns the parser's character counts into byte offsets. They come nearly in order, so the place
+/// of the latest is where the search for the next one starts.
+struct Offsets<'t> {
+    text: &'t str,
+    ascii: bool,
+    base: usize,
+    index: usize,
+    offset: usize,
+}
+
+impl Offsets<'_> {
+    fn at(&mut self, mark: Marker) -> usize {
+        if self.ascii {
+            return (self.base + mark.index()).min(self.text.len());
+        }
+        let bytes = self.text.as_bytes();
+        while self.index < mark.index() && self.offset < bytes.len() {
+            self.offset += 1;
+            while self.offset < bytes.len() && !self.text.is_char_boundary(self.offset) {
+                self.offset += 1;
+            }
+            self.index += 1;
+        }
+        while self.index > mark.index() && self.offset > self.base {
+            self.offset -= 1;
+            while !self.text.is_char_boundary(self.offset) {
+                self.offset -= 1;
+            }
+            self.index -= 1;
+        }
+        self.offset
+    }
+}

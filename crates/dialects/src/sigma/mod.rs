@@ -1,0 +1,28 @@
+//! Sigma detections, specification 2.1.
+//!
+//! Reference: <https://github.com/SigmaHQ/sigma-specification>, and pySigma where that is vague.
+//!
+//! ```text
+//! YAML ──detection──► Detection (ast) ──lower──► Formula
+//!            │                            │
+//!            └─lexer─►parser─► Condition  └─apply: modifiers, values, encodings, expressions
+//! ```
+//!
+//! Known divergences: see [`lower`](self) for what is decided where the specification is silent,
+//! and the table in `regex.rs` for expressions. Correlations, filters and the aggregations of
+//! older conditions need state across events and are reported as unsupported.
+
+mod apply;
+pub(crate) mod ast;
+pub(crate) mod detection;
+mod encode;
+mod lexer;
+pub(crate) mod lower;
+mod modifiers;
+mod parser;
+mod regex;
+mod value;
+
+pub use ast::{Condition, Quantifier};
+pub use lexer::{Token, TokenKind, tokens};
+pub use parser::parse_condition;

@@ -1,0 +1,700 @@
+//! Binding: from rules to a program for each kind of event.
+//!
+//! What can be decided from the kind alone is decided here: a rule about event 4688 is no part of
+//! the program for event 4624. The same knowledge answers which rules can run on given logs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::fast::RandomState;
+use rulestone_events::{Expr, Fields, Interest, Kind, KindTally, ScopeKind, Tally, Views};
+use rulestone_ir::{
+    Case, Elements, Field, Formula, Predicate, Rule, Schema, Scope, Source, Span, Test,
+};
+use rulestone_value::Value;
+
+use crate::matcher::{FieldMatcher, Probe};
+
+/// All rules, ready to be bound to whatever kinds the logs bring.
+pub struct Plan {
+    rules: Vec<Arc<Rule>>,
+    scopes: Vec<BoundScope>,
+    pub(crate) fields: Vec<FieldMatcher>,
+    probes: Vec<ProbeUse>,
+    pairs: Vec<Predicate>,
+    programs: Mutex<HashMap<Arc<Kind>, Arc<Program>, RandomState>>,
+}
+
+/// The sources that look at one scope.
+struct BoundScope {
+    kinds: Vec<Arc<ScopeKind>>,
+    /// For each kind, what its `when` asks.
+    when: Vec<Template>,
+    members: Vec<Member>,
+}
+
+struct Member {
+    rule: usize,
+    source: usize,
+    filter: Template,
+}
+
+/// A formula over probes, before it is bound to a kind.
+#[derive(Debug, Clone)]
+enum Template {
+    And(Vec<Template>),
+    Or(Vec<Template>),
+    Not(Box<Template>),
+    Probe(u32),
+    /// A test between two fields, by its place in [`Plan::pairs`].
+    Pair(usize),
+}
+
+/// What a probe tests.
+struct ProbeUse {
+    /// Its field's place in [`Plan::fields`].
+    field: usize,
+    name: Option<Arc<str>>,
+    weight: u32,
+}
+
+/// What runs on one kind of events.
+pub struct Program {
+    pub(crate) columns: Vec<BoundColumn>,
+    /// How many predicates there are, numbered over all columns.
+    pub(crate) predicates: usize,
+    rules: Vec<BoundRule>,
+    /// For each predicate, the rules to look at when it holds.
+    wakes: Vec<Vec<u32>>,
+    /// Rules that may hold when no predicate does.
+    always: Vec<u32>,
+    fields: Fields,
+}
+
+/// A rule as it is on one kind.
+pub struct BoundRule {
+    /// The rule's place in the plan.
+    pub rule: usize,
+    /// The source's place in the rule.
+    pub source: usize,
+    /// How fields read.
+    pub scope_kind: Arc<ScopeKind>,
+    node: Node,
+}
+
+/// What a column reads, and which predicates look at it.
+pub(crate) struct BoundColumn {
+    pub(crate) reads: Reads,
+    /// From probes to the program's own numbers.
+    pub(crate) own: HashMap<u32, u32, RandomState>,
+}
+
+pub(crate) enum Reads {
+    /// A field of a schema.
+    Value { matcher: usize, expr: Expr },
+    /// Two fields of a schema, compared.
+    Pair { left: Expr, right: Expr, predicate: Predicate, probe: u32 },
+    /// Every field the events have.
+    Everything { matcher: usize },
+}
+
+/// A formula over the program's own predicates.
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    Const(bool),
+    Predicate(u32),
+    And(Vec<Node>),
+    Or(Vec<Node>),
+    Not(Box<Node>),
+}
+
+/// Which rules can run on the logs that were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BindSummary {
+    /// For each rule of the plan, what keeps it from firing, if something does.
+    pub obstacles: Vec<Option<Obstacle>>,
+    /// For each rule that can run, through which stand-ins alone.
+    pub stand_ins: Vec<BTreeSet<String>>,
+}
+
+/// What keeps a rule from firing on given logs, whatever is in them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Obstacle {
+    /// None of the kinds that serve it was there; their names.
+    NoEvent(Vec<String>),
+    /// Its kinds were there, without a field that it needs; the fields' names.
+    NoField(Vec<Arc<str>>),
+    /// No table says which events serve its scope, and no record of unknown kind was there.
+    NoTable(String),
+    /// Events of its kinds cannot satisfy it: it asks for an event id that its scope never has.
+    Never,
+}
+
+impl Plan {
+    /// Binds rules to the kinds that `views` knows.
+    pub fn new(rules: Vec<Arc<Rule>>, views: &Views) -> Plan {
+        let mut builder = Builder::default();
+        let mut scope_of: HashMap<&Scope, usize, RandomState> = HashMap::default();
+        let mut scopes: Vec<BoundScope> = Vec::new();
+        for (rule_at, rule) in rules.iter().enumerate() {
+            for (source_at, source) in rule.sources.iter().enumerate() {
+                let Source::Events { scope, filter } = source;
+                let at = *scope_of.entry(scope).or_insert_with(|| {
+                    let kinds = views.scope(scope.schema.as_str(), &scope.keys);
+                    let when = kinds.iter().map(|kind| builder.when(scope.schema, kind)).collect();
+                    scopes.push(BoundScope { kinds, when, members: Vec::new() });
+                    scopes.len() - 1
+                });
+                let filter = builder.template(filter);
+                scopes[at].members.push(Member { rule: rule_at, source: source_at, filter });
+            }
+        }
+        let fields = builder.probes.into_iter().map(FieldMatcher::new).collect();
+        Plan {
+            scopes,
+            fields,
+            probes: builder.uses,
+            pairs: builder.pairs,
+            programs: Mutex::default(),
+            rules,
+        }
+    }
+
+    /// The rules, in the order in which they were given.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// The program for a kind, made on first sight.
+    pub fn program(&self, kind: &Arc<Kind>) -> Arc<Program> {
+        let lock = || self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = lock().get(kind) {
+            return program.clone();
+        }
+        // Two threads may make the same program; they are equal.
+        let program = Arc::new(Program::new(self, kind));
+        lock().entry(kind.clone()).or_insert(program).clone()
+    }
+
+    /// Which rules could have fired on the events that were counted.
+    pub fn summary(&self, tally: &Tally) -> BindSummary {
+        let mut able: Vec<BTreeSet<Option<String>>> = vec![BTreeSet::new(); self.rules.len()];
+        let mut missing: Vec<BTreeSet<Arc<str>>> = vec![BTreeSet::new(); self.rules.len()];
+        let mut seen = vec![false; self.rules.len()];
+        for (kind, counted) in &tally.kinds {
+            let program = self.program(kind);
+            for scope in &self.scopes {
+                if scope.kinds.iter().any(|k| k.matches(kind)) {
+                    scope.members.iter().for_each(|member| seen[member.rule] = true);
+                }
+            }
+            for bound in &program.rules {
+                match program.missing_fields(bound, counted, self) {
+                    None => {
+                        able[bound.rule].insert(bound.scope_kind.stand_in.clone());
+                    }
+                    Some(fields) => missing[bound.rule].extend(fields),
+                }
+            }
+        }
+        let mut summary = BindSummary::default();
+        for rule in 0..self.rules.len() {
+            let can_run = !able[rule].is_empty();
+            let fields = std::mem::take(&mut missing[rule]);
+            summary.obstacles.push(match can_run {
+                true => None,
+                false if !fields.is_empty() => {
+                    Some(Obstacle::NoField(fields.into_iter().collect()))
+                }
+                false => Some(self.unseen(rule, seen[rule])),
+            });
+            let own = able[rule].contains(&None);
+            let stand_ins = std::mem::take(&mut able[rule]).into_iter().flatten();
+            summary.stand_ins.push(if own { BTreeSet::new() } else { stand_ins.collect() });
+        }
+        summary
+    }
+
+    /// Why a rule that no program has is in none.
+    fn unseen(&self, rule: usize, seen: bool) -> Obstacle {
+        let scopes = self.scopes.iter().filter(|s| s.members.iter().any(|m| m.rule == rule));
+        let mut labels = Vec::new();
+        for scope in scopes {
+            let own = scope.kinds.iter().filter(|kind| !kind.raw);
+            labels.extend(own.filter(|kind| kind.stand_in.is_none()).map(|kind| kind.label()));
+        }
+        labels.sort();
+        labels.dedup();
+        if labels.is_empty() {
+            let Some(Source::Events { scope, .. }) = self.rules[rule].sources.first() else {
+                return Obstacle::Never;
+            };
+            return Obstacle::NoTable(scope.to_string());
+        }
+        if seen { self.unseen_ids(rule, &labels) } else { Obstacle::NoEvent(labels) }
+    }
+
+    /// The channel was there, but not the event ids that the rule itself asks for.
+    fn unseen_ids(&self, rule: usize, labels: &[String]) -> Obstacle {
+        let mut ids = BTreeSet::new();
+        for source in &self.rules[rule].sources {
+            let Source::Events { filter, .. } = source;
+            filter.for_each_predicate(&mut |predicate| {
+                if predicate.field.name() == "EventID"
+                    && let Test::Equals(id) = &predicate.test
+                {
+                    ids.insert(id.clone());
+                }
+            });
+        }
+        if ids.is_empty() {
+            return Obstacle::Never;
+        }
+        let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
+        Obstacle::NoEvent(labels.iter().map(|label| format!("{label} {ids}")).collect())
+    }
+}
+
+impl Interest for Plan {
+    fn fields(&self, kind: &Arc<Kind>) -> Fields {
+        self.program(kind).fields.clone()
+    }
+}
+
+/// Numbers probes: equal tests of equal fields are one probe, in whatever rules they stand.
+#[derive(Default)]
+struct Builder {
+    fields: HashMap<Field, usize, RandomState>,
+    probes: Vec<Vec<Probe>>,
+    uses: Vec<ProbeUse>,
+    by_key: HashMap<Vec<u8>, u32, RandomState>,
+    pairs: Vec<Predicate>,
+}
+
+impl Builder {
+    fn template(&mut self, formula: &Formula) -> Template {
+        match formula {
+            Formula::And(parts) => {
+                Template::And(parts.iter().map(|part| self.template(part)).collect())
+            }
+            Formula::Or(parts) => {
+                Template::Or(parts.iter().map(|part| self.template(part)).collect())
+            }
+            Formula::Not(part) => Template::Not(Box::new(self.template(part))),
+            Formula::Group(group) => self.template(&group.formula),
+            Formula::Test(predicate) if matches!(predicate.test, Test::SameAs(..)) => {
+                self.pairs.push(predicate.clone());
+                Template::Pair(self.pairs.len() - 1)
+            }
+            Formula::Test(predicate) => Template::Probe(self.probe(predicate)),
+        }
+    }
+
+    fn when(&mut self, schema: Schema, kind: &ScopeKind) -> Template {
+        let fields = kind.when.iter().map(|(name, values)| {
+            let tests = values.iter().map(|value| {
+                Template::Probe(self.probe(&Predicate {
+                    field: Field::Named { schema, name: name.clone() },
+                    elements: Elements::Any,
+                    test: Test::Equals(value.clone()),
+                    case: Case::Insensitive,
+                    span: Span::default(),
+                }))
+            });
+            Template::Or(tests.collect())
+        });
+        Template::And(fields.collect())
+    }
+
+    fn probe(&mut self, predicate: &Predicate) -> u32 {
+        let next = self.probes.len();
+        let field = *self.fields.entry(predicate.field.clone()).or_insert(next);
+        if field == next {
+            self.probes.push(Vec::new());
+        }
+        let key = key_of(field, predicate);
+        if let Some(id) = self.by_key.get(&key) {
+            return *id;
+        }
+        let id = self.uses.len() as u32;
+        self.by_key.insert(key, id);
+        let name = match &predicate.field {
+            Field::Named { name, .. } => Some(name.clone()),
+            Field::Any => None,
+        };
+        self.uses.push(ProbeUse { field, name, weight: weight(&predicate.test) });
+        let Predicate { test, case, elements, .. } = predicate.clone();
+        self.probes[field].push(Probe { id, test, case, elements });
+        id
+    }
+}
+
+/// Equal for equal tests of equal fields.
+fn key_of(field: usize, predicate: &Predicate) -> Vec<u8> {
+    let mut key = field.to_le_bytes().to_vec();
+    key.push(predicate.case as u8);
+    key.push(predicate.elements as u8);
+    key.extend(predicate.test.name().bytes());
+    key.push(0);
+    match &predicate.test {
+        Test::Wildcard(glob) => key.extend(format!("{glob:?}").bytes()),
+        Test::Regex(regex) => key.extend(format!("{regex:?}").bytes()),
+        test => key.extend(test.pattern().bytes()),
+    }
+    key
+}
+
+/// How often a test may hold, roughly: rules wait for their rarest.
+fn weight(test: &Test) -> u32 {
+    let by_length = |base: u32, text: &str| base + 400 / (text.len() as u32 + 1);
+    match test {
+        Test::Equals(text) => by_length(4, text),
+        Test::StartsWith(text) | Test::EndsWith(text) => by_length(8, text),
+        Test::Contains(text) => by_length(10, text),
+        Test::Wildcard(_) | Test::Regex(_) | Test::Cidr(_) => 40,
+        Test::Number(..) | Test::TimePart(..) => 500,
+        Test::SameAs(..) => 1000,
+        Test::Exists => 100_000,
+    }
+}
+
+impl Program {
+    fn new(plan: &Plan, kind: &Arc<Kind>) -> Program {
+        let mut binder = Binder::new(plan, kind);
+        for scope in &plan.scopes {
+            for (at, scope_kind) in ScopeKind::serving(&scope.kinds, kind) {
+                binder.bind_scope(scope, scope_kind, &scope.when[at]);
+            }
+        }
+        binder.finish()
+    }
+
+    /// The rules on this kind.
+    pub fn rules(&self) -> &[BoundRule] {
+        &self.rules
+    }
+
+    /// The event's own fields that the rules read.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// The rules that hold, given the predicates that do. In order, each once.
+    pub(crate) fn decide(&self, holding: impl Iterator<Item = u32>, held: &[bool]) -> Vec<u32> {
+        let mut candidates = self.always.clone();
+        for predicate in holding {
+            candidates.extend(&self.wakes[predicate as usize]);
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        candidates.retain(|at| self.rules[*at as usize].node.holds(held));
+        candidates
+    }
+
+    /// The fields without which a rule cannot fire on a kind; `None` when nothing keeps it.
+    fn missing_fields(
+        &self,
+        bound: &BoundRule,
+        counted: &KindTally,
+        plan: &Plan,
+    ) -> Option<Vec<Arc<str>>> {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        let mut absent = vec![false; self.predicates];
+        for column in &self.columns {
+            let inputs = column.reads.inputs();
+            let there = inputs.is_empty() || inputs.iter().any(|i| counted.fields.contains(i));
+            if there {
+                continue;
+            }
+            for (probe, own) in &sorted(&column.own) {
+                absent[*own as usize] = true;
+                if bound.node.mentions(*own) {
+                    let name = plan.probes.get(*probe as usize).and_then(|p| p.name.clone());
+                    names.extend(name.or_else(|| inputs.first().cloned()));
+                }
+            }
+        }
+        if bound.node.may_hold(&absent) {
+            return None;
+        }
+        names.sort();
+        names.dedup();
+        Some(names)
+    }
+}
+
+fn sorted(own: &HashMap<u32, u32, RandomState>) -> Vec<(u32, u32)> {
+    let mut pairs: Vec<(u32, u32)> = own.iter().map(|(probe, own)| (*probe, *own)).collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+impl Reads {
+    fn inputs(&self) -> Vec<Arc<str>> {
+        match self {
+            Reads::Value { expr, .. } => expr.inputs(),
+            Reads::Pair { left, right, .. } => [left.inputs(), right.inputs()].concat(),
+            Reads::Everything { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Makes the program of one kind.
+struct Binder<'p> {
+    plan: &'p Plan,
+    kind: &'p Kind,
+    columns: Vec<BoundColumn>,
+    column_of: HashMap<(usize, String), usize, RandomState>,
+    /// Probes that hold for what the kind says of a field, by field.
+    constants: HashMap<(usize, String), Option<Vec<u32>>, RandomState>,
+    weights: Vec<u32>,
+    rules: Vec<BoundRule>,
+}
+
+impl<'p> Binder<'p> {
+    fn new(plan: &'p Plan, kind: &'p Kind) -> Self {
+        Binder {
+            plan,
+            kind,
+            columns: Vec::new(),
+            column_of: HashMap::default(),
+            constants: HashMap::default(),
+            weights: Vec::new(),
+            rules: Vec::new(),
+        }
+    }
+
+    fn bind_scope(&mut self, scope: &BoundScope, scope_kind: &Arc<ScopeKind>, when: &Template) {
+        let when = self.node(when, scope_kind);
+        for member in &scope.members {
+            let filter = self.node(&member.filter, scope_kind);
+            let node = Node::and(vec![when.clone(), filter]);
+            if node != Node::Const(false) {
+                self.rules.push(BoundRule {
+                    rule: member.rule,
+                    source: member.source,
+                    scope_kind: scope_kind.clone(),
+                    node,
+                });
+            }
+        }
+    }
+
+    fn node(&mut self, template: &Template, scope_kind: &ScopeKind) -> Node {
+        match template {
+            Template::And(parts) => {
+                let mut nodes = Vec::with_capacity(parts.len());
+                for part in parts {
+                    match self.node(part, scope_kind) {
+                        Node::Const(false) => return Node::Const(false),
+                        node => nodes.push(node),
+                    }
+                }
+                Node::and(nodes)
+            }
+            Template::Or(parts) => {
+                let nodes = parts.iter().map(|part| self.node(part, scope_kind)).collect();
+                Node::or(nodes)
+            }
+            Template::Not(part) => Node::not(self.node(part, scope_kind)),
+            Template::Probe(probe) => self.probe(*probe, scope_kind),
+            Template::Pair(at) => self.pair(*at, scope_kind),
+        }
+    }
+
+    fn probe(&mut self, probe: u32, scope_kind: &ScopeKind) -> Node {
+        let ProbeUse { field, name, .. } = &self.plan.probes[probe as usize];
+        let Some(name) = name else {
+            let reads = Reads::Everything { matcher: *field };
+            let column = self.column((*field, "*".to_owned()), reads);
+            return self.own(column, probe);
+        };
+        let expr = scope_kind.field(name);
+        let key = (*field, format!("{expr:?}"));
+        let plan = self.plan;
+        let kind = self.kind;
+        let constant = self.constants.entry(key.clone()).or_insert_with(|| {
+            constant(&expr, kind).map(|value| plan.fields[*field].holding(&value))
+        });
+        if let Some(holding) = constant {
+            return Node::Const(holding.contains(&probe));
+        }
+        let column = self.column(key, Reads::Value { matcher: *field, expr });
+        self.own(column, probe)
+    }
+
+    fn pair(&mut self, at: usize, scope_kind: &ScopeKind) -> Node {
+        let predicate = self.plan.pairs[at].clone();
+        let (Field::Named { name: left, .. }, Test::SameAs(Field::Named { name: right, .. }, _)) =
+            (&predicate.field, &predicate.test)
+        else {
+            return Node::Const(false);
+        };
+        let (left, right) = (scope_kind.field(left), scope_kind.field(right));
+        // Behind all probes, so that the numbers cannot meet.
+        let probe = (self.plan.probes.len() + at) as u32;
+        let key = (usize::MAX - at, format!("{left:?} {right:?}"));
+        let column = self.column(key, Reads::Pair { left, right, predicate, probe });
+        self.own(column, probe)
+    }
+
+    fn column(&mut self, key: (usize, String), reads: Reads) -> usize {
+        let next = self.columns.len();
+        let at = *self.column_of.entry(key).or_insert(next);
+        if at == next {
+            self.columns.push(BoundColumn { reads, own: HashMap::default() });
+        }
+        at
+    }
+
+    fn own(&mut self, column: usize, probe: u32) -> Node {
+        let next = self.weights.len() as u32;
+        let own = *self.columns[column].own.entry(probe).or_insert(next);
+        if own == next {
+            self.weights.push(self.plan.probes.get(probe as usize).map_or(1000, |p| p.weight));
+        }
+        Node::Predicate(own)
+    }
+
+    fn finish(self) -> Program {
+        let mut wakes = vec![Vec::new(); self.weights.len()];
+        let mut always = Vec::new();
+        for (at, bound) in self.rules.iter().enumerate() {
+            match bound.node.witnesses(&self.weights) {
+                Some((_, witnesses)) => {
+                    witnesses.into_iter().for_each(|own| wakes[own as usize].push(at as u32));
+                }
+                None => always.push(at as u32),
+            }
+        }
+        let everything = self.columns.iter().any(|c| matches!(c.reads, Reads::Everything { .. }));
+        let fields = if self.rules.is_empty() {
+            Fields::None
+        } else if everything {
+            Fields::All
+        } else {
+            let inputs = self.columns.iter().flat_map(|column| column.reads.inputs());
+            Fields::Some(inputs.collect::<BTreeSet<_>>().into_iter().collect())
+        };
+        Program {
+            predicates: self.weights.len(),
+            columns: self.columns,
+            rules: self.rules,
+            wakes,
+            always,
+            fields,
+        }
+    }
+}
+
+/// What the kind alone says of an expression.
+fn constant(expr: &Expr, kind: &Kind) -> Option<Value> {
+    if &*kind.product != "windows" {
+        return None;
+    }
+    let text = |text: &str| if text.is_empty() { Value::Null } else { Value::string(text) };
+    match expr {
+        Expr::Constant(value) => Some(value.clone()),
+        Expr::Raw(name) => match &**name {
+            "EventID" => Some(text(&kind.event_id)),
+            "Channel" => Some(text(&kind.channel)),
+            "Provider_Name" => Some(text(&kind.provider)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl Node {
+    fn and(nodes: Vec<Node>) -> Node {
+        let mut kept = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            match node {
+                Node::Const(true) => {}
+                Node::Const(false) => return Node::Const(false),
+                Node::And(inner) => kept.extend(inner),
+                node => kept.push(node),
+            }
+        }
+        match kept.len() {
+            0 => Node::Const(true),
+            1 => kept.swap_remove(0),
+            _ => Node::And(kept),
+        }
+    }
+
+    fn or(nodes: Vec<Node>) -> Node {
+        let mut kept = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            match node {
+                Node::Const(false) => {}
+                Node::Const(true) => return Node::Const(true),
+                Node::Or(inner) => kept.extend(inner),
+                node => kept.push(node),
+            }
+        }
+        match kept.len() {
+            0 => Node::Const(false),
+            1 => kept.swap_remove(0),
+            _ => Node::Or(kept),
+        }
+    }
+
+    fn not(node: Node) -> Node {
+        match node {
+            Node::Const(value) => Node::Const(!value),
+            Node::Not(inner) => *inner,
+            node => Node::Not(Box::new(node)),
+        }
+    }
+
+    fn holds(&self, held: &[bool]) -> bool {
+        match self {
+            Node::Const(value) => *value,
+            Node::Predicate(own) => held[*own as usize],
+            Node::And(nodes) => nodes.iter().all(|node| node.holds(held)),
+            Node::Or(nodes) => nodes.iter().any(|node| node.holds(held)),
+            Node::Not(node) => !node.holds(held),
+        }
+    }
+
+    /// Predicates of which at least one must hold for the formula to hold, the rarest such set,
+    /// with its weight; `None` where the formula may hold without any.
+    fn witnesses(&self, weights: &[u32]) -> Option<(u32, Vec<u32>)> {
+        match self {
+            Node::Const(false) => Some((0, Vec::new())),
+            Node::Const(true) | Node::Not(_) => None,
+            Node::Predicate(own) => Some((weights[*own as usize], vec![*own])),
+            Node::And(nodes) => nodes.iter().filter_map(|n| n.witnesses(weights)).min(),
+            Node::Or(nodes) => {
+                nodes.iter().try_fold((0_u32, Vec::new()), |(sum, mut all), node| {
+                    let (weight, own) = node.witnesses(weights)?;
+                    all.extend(own);
+                    Some((sum.saturating_add(weight), all))
+                })
+            }
+        }
+    }
+
+    fn mentions(&self, predicate: u32) -> bool {
+        match self {
+            Node::Const(_) => false,
+            Node::Predicate(own) => *own == predicate,
+            Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(|n| n.mentions(predicate)),
+            Node::Not(node) => node.mentions(predicate),
+        }
+    }
+
+    /// Whether the formula can hold when some predicates never do and the others may be anything.
+    fn may_hold(&self, absent: &[bool]) -> bool {
+        match self {
+            Node::Const(value) => *value,
+            Node::Predicate(own) => !absent[*own as usize],
+            Node::And(nodes) => nodes.iter().all(|node| node.may_hold(absent)),
+            Node::Or(nodes) => nodes.iter().any(|node| node.may_hold(absent)),
+            // What is absent makes the inside false; anything else may be false as well, short of
+            // a constant, which folding has removed.
+            Node::Not(_) => true,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Runs rules over events: all of them, in one pass.
+//!
+//! ```text
+//! Rule ──bind──► Plan ──► one Program for each kind of event
+//! Batch ──matcher──► rows whose formulas hold ──► Hit
+//! ```
+//!
+//! * [`Plan`] binds rules to the kinds they can see: constants fold, rules that cannot be true
+//!   of a kind are dropped, what is left is the kind's program.
+//! * `matcher` finds, for each distinct value of a field, the predicates it satisfies, once; rows
+//!   are decided by the combination of those lists, each combination once.
+//! * [`reference`] decides the same rules event by event in the most obvious way. It is the
+//!   oracle: tests and fuzzing hold the two equal.
+//! * [`scan`] shares the work out over threads and hands results back in the order of the logs.
+//!
+//! The engine knows the IR and the views, and no rule language.
+
+mod bind;
+mod explain;
+mod matcher;
+pub mod reference;
+mod run;
+
+pub use bind::{BindSummary, Plan, Program};
+pub use explain::{Explanation, Matched, explain};
+pub use matcher::Matcher;
+pub use run::{Hit, LogFile, ScanSettings, UnitOutcome, scan};

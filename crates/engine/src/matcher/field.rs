@@ -1,0 +1,288 @@
+//! All tests of one field, in one pass over a value.
+//!
+//! The value is folded once. Equality is a hash map; starts-with, ends-with and contains are one
+//! automaton over the folded value between sentinels; wildcards and regular expressions stand
+//! behind texts that any value they match must have; numbers, networks and dates are read from
+//! the value once.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::OnceLock;
+
+use daachorse::DoubleArrayAhoCorasick;
+use foldhash::fast::RandomState;
+use rulestone_ir::{Case, Elements, Test};
+use rulestone_value::{Glob, Piece, Value, fold, fold_into};
+
+use super::atoms::{Atoms, regex_atoms};
+use crate::reference;
+
+/// A test as one field has it: number, test, case, elements.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Probe {
+    pub(crate) id: u32,
+    pub(crate) test: Test,
+    pub(crate) case: Case,
+    pub(crate) elements: Elements,
+}
+
+/// The tests of one field.
+#[derive(Default)]
+pub(crate) struct FieldMatcher {
+    probes: Vec<Probe>,
+    built: OnceLock<Built>,
+}
+
+/// Made when the first value comes: rules for kinds that no log has cost nothing.
+struct Built {
+    equals: HashMap<String, Vec<Check>, RandomState>,
+    automaton: Option<DoubleArrayAhoCorasick<u32>>,
+    /// What to do when a pattern of the automaton is found.
+    found: Vec<Vec<(Anchor, Check)>>,
+    /// Tests that nothing stands before.
+    always: Vec<Check>,
+    exists: Vec<u32>,
+}
+
+/// Where in the value a pattern has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Anchor {
+    Start,
+    End,
+    Anywhere,
+}
+
+/// What is left to do for a probe.
+#[derive(Debug, Clone, Copy)]
+enum Check {
+    /// Nothing: it holds.
+    Holds(u32),
+    /// The test itself, on the value as it is; the probe's place in the list of probes.
+    Test(usize),
+}
+
+const START: char = '\u{2}';
+const END: char = '\u{3}';
+
+impl FieldMatcher {
+    pub(crate) fn new(probes: Vec<Probe>) -> Self {
+        FieldMatcher { probes, built: OnceLock::new() }
+    }
+
+    /// The ids of the probes that hold for a value, in no order.
+    pub(crate) fn holding(&self, value: &Value) -> Vec<u32> {
+        let built = self.built.get_or_init(|| Built::new(&self.probes));
+        let elements = value.elements();
+        let mut holding = Vec::new();
+        if elements.is_empty() {
+            return holding;
+        }
+        holding.extend(&built.exists);
+        if let [element] = elements {
+            built.element(element, &self.probes, &mut holding);
+            return holding;
+        }
+        let mut counts: HashMap<u32, usize> = HashMap::new();
+        for element in elements {
+            let mut of_element = Vec::new();
+            built.element(element, &self.probes, &mut of_element);
+            of_element.sort_unstable();
+            of_element.dedup();
+            of_element.into_iter().for_each(|id| *counts.entry(id).or_default() += 1);
+        }
+        holding.extend(self.probes.iter().filter_map(|probe| {
+            let count = counts.get(&probe.id).copied().unwrap_or(0);
+            let enough = match probe.elements {
+                Elements::Any => count > 0,
+                Elements::All => count == elements.len(),
+                Elements::Single => false,
+            };
+            enough.then_some(probe.id)
+        }));
+        holding
+    }
+}
+
+impl Built {
+    fn new(probes: &[Probe]) -> Built {
+        let mut built = Built {
+            equals: HashMap::default(),
+            automaton: None,
+            found: Vec::new(),
+            always: Vec::new(),
+            exists: Vec::new(),
+        };
+        let mut patterns: HashMap<String, u32, RandomState> = HashMap::default();
+        let mut order: Vec<(String, u32)> = Vec::new();
+        for (at, probe) in probes.iter().enumerate() {
+            let check = match probe.case {
+                Case::Insensitive => Check::Holds(probe.id),
+                Case::Sensitive => Check::Test(at),
+            };
+            let mut find = |anchor: Anchor, text: String, check: Check| {
+                let pattern = match anchor {
+                    Anchor::Start => format!("{START}{text}"),
+                    Anchor::End => format!("{text}{END}"),
+                    Anchor::Anywhere => text,
+                };
+                let next = order.len() as u32;
+                let slot = *patterns.entry(pattern.clone()).or_insert(next);
+                if slot == next {
+                    order.push((pattern, slot));
+                    built.found.push(Vec::new());
+                }
+                built.found[slot as usize].push((anchor, check));
+            };
+            match &probe.test {
+                Test::Exists => built.exists.push(probe.id),
+                Test::Equals(text) => {
+                    built.equals.entry(fold(text)).or_default().push(check);
+                }
+                Test::StartsWith(text) => find(Anchor::Start, fold(text), check),
+                Test::EndsWith(text) => find(Anchor::End, fold(text), check),
+                Test::Contains(text) if text.is_empty() => built.always.push(check),
+                Test::Contains(text) => find(Anchor::Anywhere, fold(text), check),
+                Test::Wildcard(glob) => match glob_atom(glob) {
+                    Some((anchor, text)) => find(anchor, text, Check::Test(at)),
+                    None => built.always.push(Check::Test(at)),
+                },
+                Test::Regex(regex) => match regex_atoms(regex) {
+                    Atoms::OneOf(texts) => {
+                        for text in texts {
+                            find(Anchor::Anywhere, text, Check::Test(at));
+                        }
+                    }
+                    Atoms::Unknown => built.always.push(Check::Test(at)),
+                },
+                Test::Cidr(_) | Test::Number(..) | Test::TimePart(..) | Test::SameAs(..) => {
+                    built.always.push(Check::Test(at));
+                }
+            }
+        }
+        built.automaton = DoubleArrayAhoCorasick::with_values(order).ok();
+        built
+    }
+
+    /// Adds the probes that hold for one element; one may be there twice.
+    fn element(&self, value: &Value, probes: &[Probe], holding: &mut Vec<u32>) {
+        let Some(text) = value.text() else { return };
+        let mut prepared = Prepared { value, ip: None };
+        let mut folded = String::with_capacity(text.len() + 2);
+        folded.push(START);
+        fold_into(&text, &mut folded);
+        let mut tested: Vec<usize> = Vec::new();
+        let mut settle = |check: Check, holding: &mut Vec<u32>| match check {
+            Check::Holds(id) => holding.push(id),
+            Check::Test(at) if tested.contains(&at) => {}
+            Check::Test(at) => {
+                tested.push(at);
+                if prepared.passes(&probes[at]) {
+                    holding.push(probes[at].id);
+                }
+            }
+        };
+        if let Some(checks) = self.equals.get(&folded[START.len_utf8()..]) {
+            checks.iter().for_each(|check| settle(*check, holding));
+        }
+        if let Some(automaton) = &self.automaton {
+            folded.push(END);
+            for found in automaton.find_overlapping_iter(folded.as_bytes()) {
+                for (anchor, check) in &self.found[found.value() as usize] {
+                    // The sentinels may also stand in the value itself.
+                    let in_place = match anchor {
+                        Anchor::Start => found.start() == 0 && found.end() < folded.len(),
+                        Anchor::End => found.start() > 0 && found.end() == folded.len(),
+                        Anchor::Anywhere => found.start() > 0 && found.end() < folded.len(),
+                    };
+                    if in_place {
+                        settle(*check, holding);
+                    }
+                }
+            }
+        }
+        self.always.iter().for_each(|check| settle(*check, holding));
+    }
+}
+
+/// A value with what several tests read from it.
+struct Prepared<'v> {
+    value: &'v Value,
+    ip: Option<Option<IpAddr>>,
+}
+
+impl Prepared<'_> {
+    fn passes(&mut self, probe: &Probe) -> bool {
+        match &probe.test {
+            Test::Cidr(net) => {
+                let value = self.value;
+                let ip = *self.ip.get_or_insert_with(|| reference::address(value));
+                ip.is_some_and(|ip| net.contains(&ip))
+            }
+            test => reference::element_passes(test, probe.case, self.value),
+        }
+    }
+}
+
+/// A text that any value the pattern matches must have: the longest of its pieces, and where.
+fn glob_atom(glob: &Glob) -> Option<(Anchor, String)> {
+    let pieces = glob.pieces();
+    let text = |at: usize| match &pieces[at] {
+        Piece::Text(text) => Some(fold(text)),
+        Piece::One | Piece::Many => None,
+    };
+    let last = pieces.len().checked_sub(1)?;
+    let texts = (0..pieces.len()).filter_map(|at| Some((at, text(at)?)));
+    let (at, text) = texts.max_by_key(|(at, text)| (text.len(), std::cmp::Reverse(*at)))?;
+    let anchor = match at {
+        0 => Anchor::Start,
+        at if at == last => Anchor::End,
+        _ => Anchor::Anywhere,
+    };
+    Some((anchor, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(test: Test, case: Case, value: &str) -> bool {
+        let probe = Probe { id: 7, test, case, elements: Elements::Any };
+        FieldMatcher::new(vec![probe]).holding(&Value::string(value)).contains(&7)
+    }
+
+    #[test]
+    fn sentinels_inside_a_value_are_no_borders() {
+        let starts = || Test::StartsWith("a".to_owned());
+        let ends = || Test::EndsWith("a".to_owned());
+        assert!(!holds(starts(), Case::Insensitive, "x\u{2}a"));
+        assert!(!holds(ends(), Case::Insensitive, "a\u{3}x"));
+        assert!(holds(starts(), Case::Insensitive, "Ab"));
+        assert!(!holds(starts(), Case::Sensitive, "Ab"));
+        assert!(!holds(Test::Contains("\u{2}".to_owned()), Case::Insensitive, "x"));
+        assert!(holds(Test::Contains("\u{2}".to_owned()), Case::Insensitive, "x\u{2}"));
+        assert!(!holds(Test::Contains("x\u{3}".to_owned()), Case::Insensitive, "x"));
+    }
+
+    #[test]
+    fn elements_count() {
+        let matcher = |elements| {
+            let test = Test::Contains("a".to_owned());
+            FieldMatcher::new(vec![Probe { id: 1, test, case: Case::Insensitive, elements }])
+        };
+        let both = Value::List(vec![Value::string("a"), Value::string("ba")]);
+        let one = Value::List(vec![Value::string("a"), Value::string("b")]);
+        let cases = [
+            (Elements::Any, &both, true),
+            (Elements::Any, &one, true),
+            (Elements::All, &both, true),
+            (Elements::All, &one, false),
+            (Elements::Single, &both, false),
+            (Elements::Single, &Value::string("a"), true),
+            (Elements::All, &Value::Null, false),
+        ];
+        for (elements, value, expected) in cases {
+            let held = !matcher(elements).holding(value).is_empty();
+            assert_eq!(held, expected, "{elements:?} {value:?}");
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The fast path: predicates by distinct value, rules by distinct combination.
+
+mod atoms;
+mod field;
+mod lists;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use rulestone_events::{Batch, Code, Column, Kind};
+use rulestone_ir::{Case, Elements, Predicate, Test};
+use rulestone_value::Value;
+
+use crate::bind::{BoundColumn, Plan, Program, Reads};
+pub(crate) use field::{FieldMatcher, Probe};
+use lists::{ListId, Lists};
+
+/// Lists, values and combinations one thread remembers before it starts anew.
+const MAX_LISTS: usize = 1 << 18;
+const MAX_REMEMBERED: usize = 1 << 19;
+
+/// What one thread remembers of the values and combinations it has decided. Makes the next batch
+/// faster, never different.
+pub struct Matcher<'p> {
+    plan: &'p Plan,
+    /// Probes of a field that hold, by field, for values of an event's own field.
+    values: HashMap<(usize, Arc<str>), ByCode, RandomState>,
+    global: Lists,
+    kinds: HashMap<Arc<Kind>, KindState, RandomState>,
+    remembered: usize,
+}
+
+/// For each code of a dictionary, the list of the probes that hold; `None` where nobody has looked.
+#[derive(Default)]
+struct ByCode {
+    epoch: u32,
+    lists: Vec<Option<ListId>>,
+}
+
+/// What is remembered for one kind.
+struct KindState {
+    program: Arc<Program>,
+    columns: Vec<ColumnState>,
+    /// Lists of the program's own predicates.
+    lists: Lists,
+    verdicts: HashMap<Box<[ListId]>, u32, RandomState>,
+    /// Rules that hold, for each verdict.
+    rules: Vec<Box<[u32]>>,
+    held: Vec<bool>,
+}
+
+#[derive(Default)]
+struct ColumnState {
+    /// From lists of probes to lists of the program's own predicates.
+    own: HashMap<ListId, ListId, RandomState>,
+    /// For columns that read several fields: by the codes of all of them.
+    by_codes: HashMap<Box<[Code]>, ListId, RandomState>,
+    epochs: u64,
+}
+
+impl<'p> Matcher<'p> {
+    /// A matcher that remembers nothing yet.
+    pub fn new(plan: &'p Plan) -> Self {
+        Matcher {
+            plan,
+            values: HashMap::default(),
+            global: Lists::default(),
+            kinds: HashMap::default(),
+            remembered: 0,
+        }
+    }
+
+    /// Calls `hit` with the row and the rules that hold for it, as indices into the program's
+    /// bound rules, for every row for which one does.
+    pub fn run(&mut self, batch: &Batch<'_>, mut hit: impl FnMut(usize, &Program, &[u32])) {
+        if self.remembered > MAX_REMEMBERED || self.global.len() > MAX_LISTS {
+            *self = Matcher::new(self.plan);
+        }
+        let mut state = match self.kinds.remove(batch.kind) {
+            Some(state) => state,
+            None => KindState::new(self.plan.program(batch.kind)),
+        };
+        let program = state.program.clone();
+        let width = program.columns.len();
+        // Row by row, the lists of all columns: what decides the row.
+        let mut signatures = vec![ListId::EMPTY; width * batch.rows.len()];
+        for (at, column) in program.columns.iter().enumerate() {
+            self.fill_column(batch, column, &mut state, at, &mut signatures);
+        }
+        for row in 0..batch.rows.len() {
+            let signature = &signatures[row * width..(row + 1) * width];
+            let verdict = state.verdict(signature, &mut self.remembered);
+            let rules = &state.rules[verdict as usize];
+            if !rules.is_empty() {
+                hit(row, &program, rules);
+            }
+        }
+        self.kinds.insert(batch.kind.clone(), state);
+    }
+
+    fn fill_column(
+        &mut self,
+        batch: &Batch<'_>,
+        column: &BoundColumn,
+        state: &mut KindState,
+        at: usize,
+        signatures: &mut [ListId],
+    ) {
+        let width = state.program.columns.len();
+        let find = |name: &Arc<str>| batch.columns.iter().find(|c| c.name == *name);
+        match &column.reads {
+            Reads::Value { matcher, expr } => {
+                let inputs: Vec<Option<&Column>> = expr.inputs().iter().map(find).collect();
+                if let (rulestone_events::Expr::Raw(_), [Some(raw)]) = (expr, inputs.as_slice()) {
+                    self.fill_raw(batch, raw, *matcher, state, at, signatures);
+                    return;
+                }
+                let names = expr.inputs();
+                self.fill_codes(batch, &inputs, state, at, signatures, |this, values| {
+                    let get = |name: &str| value_of(&names, values, name);
+                    this.plan.fields[*matcher].holding(&expr.value(&get))
+                });
+            }
+            Reads::Pair { left, right, predicate, probe } => {
+                let mut names = left.inputs();
+                names.extend(right.inputs());
+                let inputs: Vec<Option<&Column>> = names.iter().map(find).collect();
+                self.fill_codes(batch, &inputs, state, at, signatures, |_, values| {
+                    let get = |name: &str| value_of(&names, values, name);
+                    let holds = same_as(predicate, &left.value(&get), &right.value(&get));
+                    if holds { vec![*probe] } else { Vec::new() }
+                });
+            }
+            Reads::Everything { matcher } => {
+                for raw in batch.columns {
+                    let mut lists = vec![ListId::EMPTY; batch.rows.len()];
+                    self.raw_lists(batch, raw, *matcher, &mut lists);
+                    for (row, list) in lists.into_iter().enumerate() {
+                        if list != ListId::EMPTY {
+                            let own = state.own_list(at, list, &self.global);
+                            let slot = &mut signatures[row * width + at];
+                            *slot = state.lists.union(*slot, own);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A column that is one field of the event: by code, without looking at any value twice.
+    fn fill_raw(
+        &mut self,
+        batch: &Batch<'_>,
+        raw: &Column,
+        matcher: usize,
+        state: &mut KindState,
+        at: usize,
+        signatures: &mut [ListId],
+    ) {
+        let width = state.program.columns.len();
+        let mut lists = vec![ListId::EMPTY; batch.rows.len()];
+        self.raw_lists(batch, raw, matcher, &mut lists);
+        let mut latest = (ListId::EMPTY, ListId::EMPTY);
+        for (row, list) in lists.into_iter().enumerate() {
+            if list == ListId::EMPTY {
+                continue;
+            }
+            if latest.0 != list {
+                latest = (list, state.own_list(at, list, &self.global));
+            }
+            signatures[row * width + at] = latest.1;
+        }
+    }
+
+    /// For each row, the list of the probes of a field that hold for its value of `raw`.
+    fn raw_lists(&mut self, batch: &Batch<'_>, raw: &Column, matcher: usize, out: &mut [ListId]) {
+        let dictionary = batch.dictionary(raw);
+        let by_code = self.values.entry((matcher, raw.name.clone())).or_default();
+        if by_code.epoch != dictionary.epoch() {
+            *by_code = ByCode { epoch: dictionary.epoch(), lists: Vec::new() };
+        }
+        by_code.lists.resize(dictionary.len(), None);
+        for (row, code) in raw.codes.iter().enumerate() {
+            if *code == Code::ABSENT {
+                continue;
+            }
+            out[row] = match by_code.lists[code.index()] {
+                Some(list) => list,
+                None => {
+                    let holding = self.plan.fields[matcher].holding(&dictionary.value(*code));
+                    let list = self.global.intern(holding);
+                    by_code.lists[code.index()] = Some(list);
+                    list
+                }
+            };
+        }
+    }
+
+    /// A column that is made of several fields: by the combination of their codes.
+    fn fill_codes(
+        &mut self,
+        batch: &Batch<'_>,
+        inputs: &[Option<&Column>],
+        state: &mut KindState,
+        at: usize,
+        signatures: &mut [ListId],
+        holding: impl Fn(&Self, &[Value]) -> Vec<u32>,
+    ) {
+        let width = state.program.columns.len();
+        let dictionaries = inputs.iter().map(|c| c.map(|c| batch.dictionary(c)));
+        let dictionaries: Vec<_> = dictionaries.collect();
+        let epochs = dictionaries.iter().flatten().map(|d| u64::from(d.epoch()) + 1).sum();
+        if state.columns[at].epochs != epochs {
+            state.columns[at].by_codes.clear();
+            state.columns[at].epochs = epochs;
+        }
+        let mut codes = vec![Code::ABSENT; inputs.len()];
+        for row in 0..batch.rows.len() {
+            for (code, column) in codes.iter_mut().zip(inputs) {
+                *code = column.map_or(Code::ABSENT, |column| column.codes[row]);
+            }
+            let list = match state.columns[at].by_codes.get(codes.as_slice()) {
+                Some(list) => *list,
+                None => {
+                    let values = codes.iter().zip(&dictionaries);
+                    let values = values.map(|(c, d)| d.map_or(Value::Null, |d| d.value(*c)));
+                    let values: Vec<Value> = values.collect();
+                    let global = self.global.intern(holding(self, &values));
+                    let list = state.own_list(at, global, &self.global);
+                    state.columns[at].by_codes.insert(codes.as_slice().into(), list);
+                    self.remembered += 1;
+                    list
+                }
+            };
+            signatures[row * width + at] = list;
+        }
+    }
+}
+
+fn value_of(names: &[Arc<str>], values: &[Value], name: &str) -> Value {
+    let at = names.iter().position(|own| &**own == name);
+    at.and_then(|at| values.get(at)).cloned().unwrap_or_default()
+}
+
+impl KindState {
+    fn new(program: Arc<Program>) -> Self {
+        KindState {
+            columns: program.columns.iter().map(|_| ColumnState::default()).collect(),
+            held: vec![false; program.predicates],
+            program,
+            lists: Lists::default(),
+            verdicts: HashMap::default(),
+            rules: Vec::new(),
+        }
+    }
+
+    /// The program's own predicates among the probes of a list.
+    fn own_list(&mut self, column: usize, list: ListId, global: &Lists) -> ListId {
+        if let Some(own) = self.columns[column].own.get(&list) {
+            return *own;
+        }
+        let own_of = &self.program.columns[column].own;
+        let own = global.get(list).iter().filter_map(|probe| own_of.get(probe).copied()).collect();
+        let own = self.lists.intern(own);
+        self.columns[column].own.insert(list, own);
+        own
+    }
+
+    /// The verdict on a row with these lists, decided on first sight.
+    fn verdict(&mut self, signature: &[ListId], remembered: &mut usize) -> u32 {
+        if let Some(verdict) = self.verdicts.get(signature) {
+            return *verdict;
+        }
+        for list in signature {
+            for predicate in self.lists.get(*list) {
+                self.held[*predicate as usize] = true;
+            }
+        }
+        let holding = signature.iter().flat_map(|list| self.lists.get(*list).iter().copied());
+        let rules = self.program.decide(holding, &self.held);
+        for list in signature {
+            for predicate in self.lists.get(*list) {
+                self.held[*predicate as usize] = false;
+            }
+        }
+        let verdict = self.rules.len() as u32;
+        self.rules.push(rules.into());
+        self.verdicts.insert(signature.into(), verdict);
+        *remembered += 1;
+        verdict
+    }
+}
+
+/// Whether a test against another field holds.
+pub(crate) fn same_as(predicate: &Predicate, left: &Value, right: &Value) -> bool {
+    let Test::SameAs(_, relation) = &predicate.test else { return false };
+    let plain = |value: &Value| {
+        let text = value.text()?.into_owned();
+        Some(match predicate.case {
+            Case::Insensitive => rulestone_value::fold(&text),
+            Case::Sensitive => text,
+        })
+    };
+    let rights: Vec<String> = right.elements().iter().filter_map(plain).collect();
+    let passes = |element: &Value| {
+        plain(element).is_some_and(|left| rights.iter().any(|right| relation.holds(&left, right)))
+    };
+    over_elements(predicate.elements, left.elements(), passes)
+}
+
+/// Whether enough elements pass.
+pub(crate) fn over_elements(
+    elements: Elements,
+    values: &[Value],
+    passes: impl Fn(&Value) -> bool,
+) -> bool {
+    match elements {
+        Elements::Any => values.iter().any(passes),
+        Elements::All => !values.is_empty() && values.iter().all(passes),
+        Elements::Single => values.len() == 1 && passes(&values[0]),
+    }
+}

@@ -1,0 +1,142 @@
+//! The reference evaluator: every rule on every event, in the most obvious way.
+//!
+//! Slow on purpose. It says what the IR means; the matcher has to agree with it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use rulestone_events::{Event, ScopeKind, Views};
+use rulestone_ir::{Case, Field, Formula, Predicate, Regex, Rule, Source, Test};
+use rulestone_value::{Value, fold};
+
+use crate::matcher::{over_elements, same_as};
+
+/// Whether one of the rule's sources lets the event through.
+pub fn fires(rule: &Rule, views: &Views, event: &Event) -> bool {
+    rule.sources.iter().any(|source| match source {
+        Source::Events { scope, filter } => {
+            let kinds = views.scope(scope.schema.as_str(), &scope.keys);
+            ScopeKind::serving(&kinds, &event.kind)
+                .any(|(_, kind)| when_holds(kind, event) && formula_holds(filter, kind, event))
+        }
+    })
+}
+
+/// Whether an event has what an entry asks of those it serves.
+pub fn when_holds(kind: &ScopeKind, event: &Event) -> bool {
+    kind.when.iter().all(|(field, values)| {
+        let is_one = |element: &Value| {
+            let text = element.text().map(|text| fold(&text));
+            values.iter().any(|value| text.as_deref() == Some(&*fold(value)))
+        };
+        field_value(field, kind, event).elements().iter().any(is_one)
+    })
+}
+
+/// Whether a formula holds for an event read as one of a scope's kinds.
+pub fn formula_holds(formula: &Formula, kind: &ScopeKind, event: &Event) -> bool {
+    match formula {
+        Formula::And(parts) => parts.iter().all(|part| formula_holds(part, kind, event)),
+        Formula::Or(parts) => parts.iter().any(|part| formula_holds(part, kind, event)),
+        Formula::Not(part) => !formula_holds(part, kind, event),
+        Formula::Group(group) => formula_holds(&group.formula, kind, event),
+        Formula::Test(predicate) => predicate_holds(predicate, kind, event),
+    }
+}
+
+/// Whether a predicate holds for an event read as one of a scope's kinds.
+pub fn predicate_holds(predicate: &Predicate, kind: &ScopeKind, event: &Event) -> bool {
+    match &predicate.field {
+        Field::Any => event.fields.iter().any(|(_, value)| value_passes(predicate, value)),
+        Field::Named { name, .. } => {
+            let value = field_value(name, kind, event);
+            if let Test::SameAs(Field::Named { name, .. }, _) = &predicate.test {
+                return same_as(predicate, &value, &field_value(name, kind, event));
+            }
+            value_passes(predicate, &value)
+        }
+    }
+}
+
+/// What a field of the schema reads in an event.
+pub fn field_value(name: &str, kind: &ScopeKind, event: &Event) -> Value {
+    kind.field(name).value(&|raw| event.get(raw).clone())
+}
+
+fn value_passes(predicate: &Predicate, value: &Value) -> bool {
+    over_elements(predicate.elements, value.elements(), |element| {
+        element_passes(&predicate.test, predicate.case, element)
+    })
+}
+
+/// Whether one element passes a test. A test against another field never does: it takes two.
+pub(crate) fn element_passes(test: &Test, case: Case, value: &Value) -> bool {
+    let Some(text) = value.text() else { return false };
+    let plain = |text: &str| match case {
+        Case::Insensitive => fold(text),
+        Case::Sensitive => text.to_owned(),
+    };
+    match test {
+        Test::Exists => true,
+        Test::Equals(wanted) => plain(&text) == plain(wanted),
+        Test::StartsWith(wanted) => plain(&text).starts_with(&plain(wanted)),
+        Test::EndsWith(wanted) => plain(&text).ends_with(&plain(wanted)),
+        Test::Contains(wanted) => plain(&text).contains(&plain(wanted)),
+        Test::Wildcard(glob) => match case {
+            Case::Insensitive => glob.folded().matches(&fold(&text)),
+            Case::Sensitive => glob.matches(&text),
+        },
+        Test::Regex(regex) => regex_found(regex, &text),
+        Test::Cidr(net) => address(value).is_some_and(|ip| net.contains(&ip)),
+        Test::Number(comparison, wanted) => {
+            value.number().is_some_and(|number| comparison.holds(number, *wanted))
+        }
+        Test::TimePart(part, comparison, wanted) => {
+            value.time().is_some_and(|time| comparison.holds(time.part(*part) as f64, *wanted))
+        }
+        Test::SameAs(..) => false,
+    }
+}
+
+/// The address in a text, an IPv4 address written as IPv6 as the IPv4 address it is.
+pub(crate) fn address(value: &Value) -> Option<IpAddr> {
+    let text = value.text()?;
+    let text = text.trim();
+    let text = text.split_once('%').map_or(text, |(address, _zone)| address);
+    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+type Compiled = Arc<Option<fancy_regex::Regex>>;
+
+/// Expressions compiled so far. They come from rules, so there are only so many.
+static COMPILED: LazyLock<Mutex<HashMap<Regex, Compiled>>> = LazyLock::new(Mutex::default);
+
+/// Steps a look-around expression may take on one value before it counts as not found.
+const BACKTRACK_LIMIT: usize = 1_000_000;
+
+fn regex_found(regex: &Regex, text: &str) -> bool {
+    let compiled = {
+        let mut all = COMPILED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match all.get(regex) {
+            Some(compiled) => compiled.clone(),
+            None => {
+                let compiled = Arc::new(compile(regex));
+                all.insert(regex.clone(), compiled.clone());
+                compiled
+            }
+        }
+    };
+    compiled.as_ref().as_ref().is_some_and(|compiled| compiled.is_match(text).unwrap_or(false))
+}
+
+fn compile(regex: &Regex) -> Option<fancy_regex::Regex> {
+    fancy_regex::RegexBuilder::new(&regex.pattern)
+        .case_insensitive(regex.ignore_case)
+        .multi_line(regex.multi_line)
+        .dot_matches_new_line(regex.dot_all)
+        .backtrack_limit(BACKTRACK_LIMIT)
+        .delegate_size_limit(64 << 20)
+        .build()
+        .ok()
+}

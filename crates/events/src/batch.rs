@@ -1,0 +1,224 @@
+//! Events of one kind as columns of codes.
+
+use std::hash::BuildHasher;
+use std::ops::Range;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use rulestone_value::{Time, Value};
+
+use crate::paths::rand_seed;
+use crate::tokens::{decode, string_end};
+use crate::{Event, Ingest, Kind};
+
+/// A value in a [`Dictionary`]; [`Code::ABSENT`] where an event has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(u32);
+
+impl Code {
+    /// The event does not have the field.
+    pub const ABSENT: Code = Code(0);
+
+    /// For tables by code.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Events of one kind out of one [`crate::Unit`], in the order of the log.
+pub struct Batch<'a> {
+    /// Their kind.
+    pub kind: &'a Arc<Kind>,
+    /// Which events, and where they are.
+    pub rows: &'a [Row],
+    /// The fields that somebody wants of this kind, one code a row.
+    pub columns: &'a [Column],
+    pub(crate) ingest: &'a Ingest,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Batch<'_> {
+    /// The values behind the codes of a column.
+    pub fn dictionary(&self, column: &Column) -> &Dictionary {
+        self.ingest.dictionary(column)
+    }
+
+    /// A row's event, decoded whole.
+    pub fn event(&self, row: &Row) -> Event {
+        self.ingest.decode(self.kind, row, self.bytes)
+    }
+}
+
+/// Where an event of a batch is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its number in the log, see [`Event::record`].
+    pub record: u64,
+    /// When it happened.
+    pub time: Option<Time>,
+    /// Its bytes within the unit.
+    pub(crate) range: Range<usize>,
+    pub(crate) shape: usize,
+}
+
+/// One field of a batch.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// The field's name, without spaces.
+    pub name: Arc<str>,
+    /// One code a row.
+    pub codes: Vec<Code>,
+    pub(crate) dictionary: usize,
+}
+
+/// The distinct values of one field, numbered in the order of their first appearance.
+///
+/// Values are kept as the bytes of their tokens and decoded on demand. A value with several
+/// elements is a JSON list of their tokens, which no single token looks like.
+pub struct Dictionary {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+    codes: HashTable<Code>,
+    hasher: FixedState,
+    epoch: u32,
+}
+
+impl Default for Dictionary {
+    fn default() -> Self {
+        Dictionary {
+            bytes: Vec::new(),
+            // Code 0 is no value at all.
+            ends: vec![0],
+            codes: HashTable::new(),
+            hasher: FixedState::with_seed(rand_seed()),
+            epoch: 0,
+        }
+    }
+}
+
+impl Dictionary {
+    /// How many codes there are; [`Code::ABSENT`] counts.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether no value was ever put in.
+    pub fn is_empty(&self) -> bool {
+        self.ends.len() == 1
+    }
+
+    /// Changes when the codes were given out anew: what was remembered by code is void.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The value behind a code.
+    pub fn value(&self, code: Code) -> Value {
+        match self.token(code) {
+            [b'[', tokens @ .., b']'] => Value::list(split_list(tokens).map(decode)),
+            token => decode(token),
+        }
+    }
+
+    fn token(&self, code: Code) -> &[u8] {
+        match code.index() {
+            0 => &[],
+            index => &self.bytes[self.ends[index - 1] as usize..self.ends[index] as usize],
+        }
+    }
+
+    pub(crate) fn bytes_used(&self) -> usize {
+        self.bytes.len() + 16 * self.ends.len()
+    }
+
+    /// The code of a token; a null has none.
+    pub(crate) fn intern(&mut self, token: &[u8]) -> Code {
+        if token == b"null" {
+            return Code::ABSENT;
+        }
+        let hash = self.hasher.hash_one(token);
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        let token_of =
+            |code: &Code| &bytes[ends[code.index() - 1] as usize..ends[code.index()] as usize];
+        if let Some(code) = self.codes.find(hash, |code| token_of(code) == token) {
+            return *code;
+        }
+        let code = Code(self.ends.len() as u32);
+        self.bytes.extend_from_slice(token);
+        self.ends.push(self.bytes.len() as u32);
+        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        self.codes.insert_unique(hash, code, |code| {
+            let range = ends[code.index() - 1] as usize..ends[code.index()] as usize;
+            hasher.hash_one(&bytes[range])
+        });
+        code
+    }
+
+    /// The code of what `code` stands for with one more element.
+    pub(crate) fn intern_more(&mut self, code: Code, token: &[u8]) -> Code {
+        if code == Code::ABSENT {
+            return self.intern(token);
+        }
+        if token == b"null" {
+            return code;
+        }
+        let mut joined = vec![b'['];
+        match self.token(code) {
+            [b'[', tokens @ .., b']'] => joined.extend_from_slice(tokens),
+            single => joined.extend_from_slice(single),
+        }
+        joined.push(b',');
+        joined.extend_from_slice(token);
+        joined.push(b']');
+        self.intern(&joined)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(1 << 16);
+        self.ends.truncate(1);
+        self.codes.clear();
+        self.epoch += 1;
+    }
+}
+
+/// The tokens of a list of scalars, without its brackets.
+fn split_list(tokens: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = tokens.get(at..).filter(|rest| !rest.is_empty())?;
+        let length = match rest[0] {
+            b'"' => string_end(rest, 1).map_or(rest.len(), |quote| quote + 1),
+            _ => memchr::memchr(b',', rest).unwrap_or(rest.len()),
+        };
+        at += length + 1;
+        Some(&rest[..length])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back() {
+        let mut dictionary = Dictionary::default();
+        let a = dictionary.intern(br#""a\\b""#);
+        assert_eq!(dictionary.intern(br#""a\\b""#), a);
+        assert_eq!(dictionary.intern(b"null"), Code::ABSENT);
+        let more = dictionary.intern_more(a, b"7");
+        let most = dictionary.intern_more(more, br#""],\"x""#);
+        assert_eq!(dictionary.value(most).elements()[2], Value::string("],\"x"));
+        assert_eq!(dictionary.value(a), Value::string("a\\b"));
+        assert_eq!(
+            dictionary.value(more),
+            Value::List(vec![Value::string("a\\b"), Value::Integer(7)])
+        );
+        assert_eq!(dictionary.value(Code::ABSENT), Value::Null);
+        assert_ne!(dictionary.intern(br#""7""#), dictionary.intern(b"7"));
+        let epoch = dictionary.epoch();
+        dictionary.clear();
+        assert_eq!((dictionary.len(), dictionary.epoch()), (1, epoch + 1));
+    }
+}

@@ -1,0 +1,44 @@
+//! One event, decoded whole: for evidence, explanations and the reference evaluator.
+
+use std::sync::Arc;
+
+use rulestone_value::{Time, Value};
+
+use crate::Kind;
+
+/// One record with all its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// What it is a record of.
+    pub kind: Arc<Kind>,
+    /// How its exporter wrote it: `evtx`, `nxlog`; a name out of the table of shapes.
+    pub shape: &'static str,
+    /// When it happened, if it says so.
+    pub time: Option<Time>,
+    /// Its number in the log: the record id in EVTX, the line in JSON lines, else its ordinal
+    /// from 1.
+    pub record: u64,
+    /// Its values by name, in the order of the record. A name stands once.
+    pub fields: Vec<(Arc<str>, Value)>,
+}
+
+impl Event {
+    /// The value called `name`, where spaces in the event's own names do not count.
+    pub fn get(&self, name: &str) -> &Value {
+        const NULL: &Value = &Value::Null;
+        self.fields.iter().find(|(own, _)| same_name(own, name)).map_or(NULL, |(_, value)| value)
+    }
+
+    /// The host it happened on, if it says so.
+    pub fn host(&self) -> Option<&str> {
+        match self.get("Computer") {
+            Value::String(host) => Some(host),
+            _ => None,
+        }
+    }
+}
+
+/// Whether an event's own name reads as `name` once its spaces are stripped.
+fn same_name(own: &str, name: &str) -> bool {
+    own == name || (own.contains(' ') && own.chars().filter(|c| *c != ' ').eq(name.chars()))
+}

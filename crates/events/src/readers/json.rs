@@ -1,0 +1,208 @@
+//! JSON: objects one a line, in a list, or one behind the other, pretty-printed or not.
+//!
+//! A stretch ends where a record surely ends: before a line that starts with `{`, which no line
+//! inside an object does in the layouts that exporters write; where that does not help (lists),
+//! the text is scanned for the ends of objects.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use memchr::memmem;
+
+use super::records::{Layout, Numbering, Records};
+use crate::tokens::{skip_space, string_end};
+
+/// Bytes of a stretch.
+const STRETCH: usize = 2 << 20;
+
+/// A record longer than this is cut, and its parts do not parse.
+const LONGEST_RECORD: usize = 256 << 20;
+
+/// How a text is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Utf8,
+    Utf16Le,
+    Utf16Be,
+}
+
+impl Encoding {
+    pub(crate) fn of(head: &[u8]) -> Encoding {
+        match head {
+            [0xff, 0xfe, ..] => Encoding::Utf16Le,
+            [0xfe, 0xff, ..] => Encoding::Utf16Be,
+            [0x7b | 0x5b, 0, 0x22 | 0x0d | 0x0a | 0x20 | 0x7b, 0, ..] => Encoding::Utf16Le,
+            _ => Encoding::Utf8,
+        }
+    }
+
+    pub(crate) fn decode_head(self, head: &[u8]) -> Cow<'_, str> {
+        match self {
+            Encoding::Utf8 => String::from_utf8_lossy(head),
+            utf16 => utf16.decode(head).into(),
+        }
+    }
+
+    fn decode(self, bytes: &[u8]) -> String {
+        let unit = |pair: &[u8]| match self {
+            Encoding::Utf16Be => u16::from_be_bytes([pair[0], pair[1]]),
+            _ => u16::from_le_bytes([pair[0], pair[1]]),
+        };
+        char::decode_utf16(bytes.chunks_exact(2).map(unit))
+            .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect()
+    }
+}
+
+pub(crate) struct JsonLog {
+    reader: Box<dyn Read + Send>,
+    log: Arc<str>,
+    encoding: Encoding,
+    /// Bytes as they were read, of an encoding that has to be turned into UTF-8 first.
+    undecoded: Vec<u8>,
+    text: Vec<u8>,
+    numbering: Numbering,
+    next_record: u64,
+    at_end: bool,
+}
+
+impl JsonLog {
+    pub(crate) fn new(head: Vec<u8>, reader: Box<dyn Read + Send>, log: Arc<str>) -> Self {
+        let encoding = Encoding::of(&head);
+        let is_list = encoding
+            .decode_head(&head)
+            .trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
+            .starts_with('[');
+        let mut json = JsonLog {
+            reader,
+            log,
+            encoding,
+            undecoded: Vec::new(),
+            text: Vec::new(),
+            numbering: if is_list { Numbering::Ordinals } else { Numbering::Lines },
+            next_record: 1,
+            at_end: false,
+        };
+        json.take_in(&head);
+        json
+    }
+
+    pub(crate) fn next_unit(&mut self) -> io::Result<Option<Records>> {
+        let mut wanted = STRETCH;
+        let end = loop {
+            self.fill(wanted)?;
+            if self.at_end {
+                break self.text.len();
+            }
+            if let Some(end) = self.cut() {
+                break end;
+            }
+            if self.text.len() >= LONGEST_RECORD {
+                break self.text.len();
+            }
+            wanted = self.text.len() * 2;
+        };
+        if end == 0 {
+            return Ok(None);
+        }
+        let rest = self.text[end..].to_vec();
+        self.text.truncate(end);
+        let bytes = std::mem::replace(&mut self.text, rest);
+        let layout = Layout::Text { first: self.next_record, numbering: self.numbering };
+        self.next_record += match self.numbering {
+            Numbering::Lines => memchr::memchr_iter(b'\n', &bytes).count() as u64,
+            Numbering::Ordinals => Objects::new(&bytes).count() as u64,
+        };
+        Ok(Some(Records {
+            source_bytes: bytes.len() as u64,
+            bytes,
+            layout,
+            skipped: Default::default(),
+            log: self.log.clone(),
+        }))
+    }
+
+    fn fill(&mut self, wanted: usize) -> io::Result<()> {
+        while !self.at_end && self.text.len() < wanted {
+            match self.encoding {
+                Encoding::Utf8 => {
+                    let missing = (wanted - self.text.len()) as u64;
+                    let read = self.reader.by_ref().take(missing).read_to_end(&mut self.text)?;
+                    self.at_end = read == 0;
+                }
+                Encoding::Utf16Le | Encoding::Utf16Be => {
+                    let mut piece = vec![0; 1 << 16];
+                    let read = self.reader.read(&mut piece)?;
+                    self.at_end = read == 0;
+                    self.take_in(&piece[..read]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, bytes: &[u8]) {
+        if self.encoding == Encoding::Utf8 {
+            self.text.extend_from_slice(bytes);
+            return;
+        }
+        self.undecoded.extend_from_slice(bytes);
+        // A surrogate pair may be cut in two: its first half waits for the second.
+        let mut whole = self.undecoded.len() & !1;
+        let high = if self.encoding == Encoding::Utf16Le { 1 } else { 2 };
+        if whole >= 2
+            && matches!(self.undecoded[whole - if high == 1 { 1 } else { 2 }], 0xd8..=0xdb)
+        {
+            whole -= 2;
+        }
+        let text = self.encoding.decode(&self.undecoded[..whole]);
+        self.text.extend_from_slice(text.as_bytes());
+        self.undecoded.drain(..whole);
+    }
+
+    /// Where the text can be cut without cutting a record.
+    fn cut(&self) -> Option<usize> {
+        if self.numbering == Numbering::Lines
+            && let Some(newline) = memmem::rfind(&self.text, b"\n{")
+        {
+            return Some(newline + 1);
+        }
+        Objects::new(&self.text).last()
+    }
+}
+
+/// The ends of the whole objects in a text, nested ones not counted.
+struct Objects<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Objects<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Objects { text, at: 0 }
+    }
+}
+
+impl Iterator for Objects<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let mut at = self.at + memchr::memchr(b'{', self.text.get(self.at..)?)?;
+        let mut depth = 0_usize;
+        loop {
+            at = skip_space(self.text, at);
+            match self.text.get(at)? {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                b'"' => at = string_end(self.text, at + 1)?,
+                _ => {}
+            }
+            at += 1;
+            if depth == 0 {
+                self.at = at;
+                return Some(at);
+            }
+        }
+    }
+}

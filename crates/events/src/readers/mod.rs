@@ -1,0 +1,244 @@
+//! Formats of logs: recognised by content, cut into units that any thread can read.
+//!
+//! One file a format. A reader turns a stretch of its log into [`Records`]: JSON text in which
+//! the ingest finds the values. Adding a format is adding a file here and a line in
+//! [`Format::recognise`].
+
+mod evtx;
+mod find;
+mod json;
+mod records;
+
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+pub use find::find_logs;
+pub use records::Records;
+
+use evtx::EvtxLog;
+use json::JsonLog;
+
+/// What a file is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A Windows event log.
+    Evtx,
+    /// JSON objects: one a line, in a list, or one behind the other.
+    Json,
+    /// Anything of these, compressed with gzip.
+    Gzip,
+    /// Nothing at all.
+    Empty,
+    /// Not read, and what it seems to be.
+    Unread(&'static str),
+}
+
+/// Bytes looked at to recognise a format.
+const PEEK: usize = 4096;
+
+impl Format {
+    /// Recognises a format by a file's first bytes, some thousands of them if it has them.
+    pub fn recognise(head: &[u8]) -> Format {
+        let starts = [
+            (&b"ElfFile\0"[..], Format::Evtx),
+            (b"\x1f\x8b", Format::Gzip),
+            (b"PK\x03\x04", Format::Unread("zip archive")),
+            (b"\x28\xb5\x2f\xfd", Format::Unread("zstd archive")),
+            (b"7z\xbc\xaf", Format::Unread("7z archive")),
+        ];
+        if let Some((_, format)) = starts.iter().find(|(magic, _)| head.starts_with(magic)) {
+            return *format;
+        }
+        let text = json::Encoding::of(head).decode_head(head);
+        let mut text =
+            text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').chars();
+        let after = |mut rest: std::str::Chars<'_>| rest.find(|c| !c.is_whitespace());
+        match text.next() {
+            None if head.iter().all(u8::is_ascii_whitespace) => Format::Empty,
+            Some('{') if matches!(after(text.clone()), Some('"' | '}') | None) => Format::Json,
+            Some('[') if matches!(after(text.clone()), Some('{' | ']') | None) => Format::Json,
+            Some('<') => Format::Unread("XML or HTML"),
+            _ if head.contains(&0) => Format::Unread("binary file of no known log format"),
+            _ => Format::Unread("text of no known log format"),
+        }
+    }
+}
+
+/// Why a log could not be opened.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// The system said no.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// Its format is not read.
+    #[error("not read: {0}")]
+    Unread(&'static str),
+    /// It looks like an EVTX file but its header is broken.
+    #[error("broken EVTX header: {0}")]
+    Evtx(String),
+}
+
+/// An open log.
+pub struct Log {
+    name: Arc<str>,
+    inner: Inner,
+    units: u64,
+    failed: Option<String>,
+}
+
+enum Inner {
+    Empty,
+    Evtx(EvtxLog),
+    Json(JsonLog),
+}
+
+/// A stretch of a log.
+pub struct Unit {
+    /// Where it is.
+    pub place: UnitPlace,
+    content: Content,
+}
+
+enum Content {
+    Evtx(evtx::EvtxUnit),
+    Json(Records),
+}
+
+/// Where a unit is: the log's name and the unit's number in it, from 0.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnitPlace {
+    /// The log as the user named it.
+    pub log: Arc<str>,
+    /// The unit's number.
+    pub unit: u64,
+}
+
+impl Log {
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or its format is not known.
+    pub fn open(path: &Path, name: Arc<str>) -> Result<Log, LogError> {
+        let mut file = File::open(path)?;
+        let mut head = Vec::new();
+        file.by_ref().take(PEEK as u64).read_to_end(&mut head)?;
+        if Format::recognise(&head) == Format::Evtx {
+            return Ok(Log::new(name, Inner::Evtx(EvtxLog::from_path(path)?)));
+        }
+        Log::stream(head, Box::new(BufReader::new(file)), name)
+    }
+
+    /// Opens whatever comes out of `reader`: standard input, say.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or its format is not known.
+    pub fn from_reader(
+        mut reader: impl Read + Send + 'static,
+        name: Arc<str>,
+    ) -> Result<Log, LogError> {
+        let mut head = Vec::new();
+        reader.by_ref().take(PEEK as u64).read_to_end(&mut head)?;
+        Log::stream(head, Box::new(reader), name)
+    }
+
+    fn stream(
+        head: Vec<u8>,
+        mut reader: Box<dyn Read + Send>,
+        name: Arc<str>,
+    ) -> Result<Log, LogError> {
+        let format = Format::recognise(&head);
+        let inner = match format {
+            Format::Empty if reader.read(&mut [0])? == 0 => Inner::Empty,
+            Format::Empty | Format::Json => Inner::Json(JsonLog::new(head, reader, name.clone())),
+            Format::Evtx => {
+                let mut bytes = head;
+                reader.read_to_end(&mut bytes)?;
+                Inner::Evtx(EvtxLog::from_bytes(bytes)?)
+            }
+            Format::Gzip => {
+                let packed = Cursor::new(head).chain(reader);
+                let inner = flate2::read::MultiGzDecoder::new(packed);
+                return Log::from_reader(inner, name);
+            }
+            Format::Unread(what) => return Err(LogError::Unread(what)),
+        };
+        Ok(Log::new(name, inner))
+    }
+
+    fn new(name: Arc<str>, inner: Inner) -> Log {
+        Log { name, inner, units: 0, failed: None }
+    }
+
+    /// The log as the user named it.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The next stretch, `None` at the end. When the system fails in the middle of a log, what
+    /// was read comes first and [`Log::failure`] tells.
+    pub fn next_unit(&mut self) -> Option<Unit> {
+        let content = match &mut self.inner {
+            Inner::Empty => None,
+            Inner::Evtx(log) => log.next_unit().map(Content::Evtx),
+            Inner::Json(log) => match log.next_unit() {
+                Ok(unit) => unit.map(Content::Json),
+                Err(error) => {
+                    self.failed = Some(error.to_string());
+                    None
+                }
+            },
+        }?;
+        let place = UnitPlace { log: self.name.clone(), unit: self.units };
+        self.units += 1;
+        Some(Unit { place, content })
+    }
+
+    /// What went wrong while reading, if something did.
+    pub fn failure(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+}
+
+impl Unit {
+    /// Reads the unit's records. The costly part of a reader, so it belongs on any free thread.
+    pub fn into_records(self) -> Records {
+        match self.content {
+            Content::Evtx(unit) => unit.into_records(&self.place.log),
+            Content::Json(records) => records,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_content() {
+        let cases: [(&[u8], Format); 14] = [
+            (b"ElfFile\0rest", Format::Evtx),
+            (b"\x1f\x8b\x08", Format::Gzip),
+            (b"PK\x03\x04", Format::Unread("zip archive")),
+            (b"", Format::Empty),
+            (b" \n", Format::Empty),
+            (b"{\"a\":1}", Format::Json),
+            (b"\xef\xbb\xbf{\"a\":1}", Format::Json),
+            (b"\xff\xfe{\0\"\0", Format::Json),
+            (b"\xfe\xff\0{\0\"", Format::Json),
+            (b"[\n {\"a\":1}]", Format::Json),
+            (b"[2024-01-01] hello", Format::Unread("text of no known log format")),
+            (b"<Event/>", Format::Unread("XML or HTML")),
+            (b"hello", Format::Unread("text of no known log format")),
+            (b"\x00\x05\x16\x07", Format::Unread("binary file of no known log format")),
+        ];
+        for (head, expected) in cases {
+            assert_eq!(Format::recognise(head), expected, "{head:?}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The functions of the tables' expressions, one entry each.
+
+use std::ops::RangeInclusive;
+
+use rulestone_value::Value;
+
+/// A function of the tables.
+#[derive(Debug)]
+pub struct Function {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: RangeInclusive<usize>,
+    /// How many arguments, in words.
+    pub(crate) usage: &'static str,
+    pub(crate) call: fn(&[Value]) -> Value,
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+const FUNCTIONS: &[Function] = &[
+    Function { name: "basename", arguments: 1..=1, usage: "one", call: basename },
+    Function { name: "concat", arguments: 1..=9, usage: "one or more", call: concat },
+    Function { name: "coalesce", arguments: 1..=9, usage: "one or more", call: coalesce },
+    Function { name: "account", arguments: 2..=2, usage: "two", call: account },
+    Function { name: "hex_to_decimal", arguments: 1..=1, usage: "one", call: hex_to_decimal },
+    Function { name: "list", arguments: 1..=9, usage: "one or more", call: list },
+    Function { name: "line_value", arguments: 2..=2, usage: "two", call: line_value },
+    Function { name: "hash_part", arguments: 2..=2, usage: "two", call: hash_part },
+    Function { name: "registry_path", arguments: 1..=1, usage: "one", call: registry_path },
+    Function { name: "sysmon_key", arguments: 1..=1, usage: "one", call: sysmon_key },
+    Function { name: "registry_details", arguments: 2..=2, usage: "two", call: registry_details },
+    Function { name: "device_path", arguments: 1..=1, usage: "one", call: device_path },
+    Function { name: "defender_paths", arguments: 1..=1, usage: "one", call: defender_paths },
+    Function { name: "item", arguments: 2..=2, usage: "two", call: item },
+];
+
+pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+/// Applies `f` to the text of every element.
+fn each(value: &Value, f: impl Fn(&str) -> Option<Value>) -> Value {
+    Value::list(value.elements().iter().filter_map(|element| f(&element.text()?)))
+}
+
+/// Whether Windows wrote nothing in its own way.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty() || text == "-",
+        _ => false,
+    }
+}
+
+/// What stands behind the last `\` or `/`.
+fn basename(values: &[Value]) -> Value {
+    each(&values[0], |text| text.rsplit(['\\', '/']).next().map(Value::string))
+}
+
+/// All parts joined; null if one is.
+fn concat(values: &[Value]) -> Value {
+    let texts: Option<Vec<_>> = values.iter().map(Value::text).collect();
+    texts.map_or(Value::Null, |texts| Value::String(texts.concat()))
+}
+
+/// The first that is not null, empty or `-`.
+fn coalesce(values: &[Value]) -> Value {
+    values.iter().find(|value| !is_blank(value)).cloned().unwrap_or_default()
+}
+
+/// `DOMAIN\user`; the user alone without a domain; null without a user.
+fn account(values: &[Value]) -> Value {
+    match values {
+        [_, user] if is_blank(user) => Value::Null,
+        [domain, user] if is_blank(domain) => user.clone(),
+        [domain, user] => concat(&[domain.clone(), Value::string("\\"), user.clone()]),
+        _ => Value::Null,
+    }
+}
+
+/// `0x1f4` as 500, in text, as Sysmon writes process ids.
+fn hex_to_decimal(values: &[Value]) -> Value {
+    each(&values[0], |text| {
+        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+        let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        Some(Value::string(number.map_or_else(|| text.to_owned(), |number| number.to_string())))
+    })
+}
+
+/// All arguments as elements of one value.
+fn list(values: &[Value]) -> Value {
+    Value::list(values.iter().cloned())
+}
+
+/// What stands behind `Key=`, `Key =` or `Key:` on a line of its own in a text.
+fn line_value(values: &[Value]) -> Value {
+    let Some(key) = values[1].text() else { return Value::Null };
+    let of_line = |line: &str| {
+        let rest = line.trim_start().strip_prefix(&*key)?.trim_start();
+        Some(rest.strip_prefix(['=', ':'])?.trim().to_owned())
+    };
+    each(&values[0], |text| text.lines().find_map(of_line).map(Value::String))
+}
+
+/// The value of one algorithm out of `MD5=…,SHA256=…,IMPHASH=…`.
+fn hash_part(values: &[Value]) -> Value {
+    let Some(wanted) = values[1].text() else { return Value::Null };
+    each(&values[0], |text| {
+        let mut parts = text.split(',').filter_map(|part| part.trim().split_once('='));
+        parts
+            .find(|(name, _)| name.eq_ignore_ascii_case(&wanted))
+            .map(|(_, hash)| Value::string(hash))
+    })
+}
+
+/// A path of the kernel's registry name space as users write it.
+fn registry_path(values: &[Value]) -> Value {
+    const HIVES: [(&str, &str); 2] = [("\\REGISTRY\\MACHINE", "HKLM"), ("\\REGISTRY\\USER", "HKU")];
+    each(&values[0], |text| {
+        let short = HIVES.iter().find_map(|(long, short)| {
+            let head = text.get(..long.len())?;
+            head.eq_ignore_ascii_case(long).then(|| format!("{short}{}", &text[long.len()..]))
+        });
+        Some(Value::String(short.unwrap_or_else(|| text.to_owned())))
+    })
+}
+
+/// A path of the kernel's registry name space as Sysmon writes it.
+fn sysmon_key(values: &[Value]) -> Value {
+    each(&registry_path(values), |path| Some(Value::String(current_control_set(path))))
+}
+
+/// `HKLM\SYSTEM\ControlSet001` is what the running system calls the current one, and what stands
+/// under `HKLM\SOFTWARE\Classes` is also `HKCR`.
+fn current_control_set(path: &str) -> String {
+    const CONTROL_SET: &str = "HKLM\\SYSTEM\\ControlSet";
+    const CLASSES: &str = "HKLM\\SOFTWARE\\Classes";
+    let behind = |head: &str| {
+        let own = path.get(..head.len())?;
+        own.eq_ignore_ascii_case(head).then(|| &path[head.len()..])
+    };
+    if let Some(rest) = behind(CONTROL_SET) {
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        return format!("HKLM\\System\\CurrentControlSet{rest}");
+    }
+    match behind(CLASSES) {
+        Some(rest) if rest.is_empty() || rest.starts_with('\\') => format!("HKCR{rest}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// A registry value of Security 4657 as Sysmon 13 writes it, by the code of its type.
+fn registry_details(values: &[Value]) -> Value {
+    let [kind, value] = values else { return Value::Null };
+    if is_blank(kind) && is_blank(value) {
+        return Value::Null;
+    }
+    let text = value.text().unwrap_or_default();
+    let number = || value.number().filter(|number| *number >= 0.0).map(|number| number as u64);
+    let details = match kind.text().as_deref() {
+        Some("%%1876" | "%%1877") => number().map(|n| format!("DWORD (0x{n:08x})")),
+        Some("%%1883") => {
+            number().map(|n| format!("QWORD (0x{:08x}-0x{:08x})", n >> 32, n & 0xffff_ffff))
+        }
+        Some("%%1873" | "%%1874" | "%%1879") if text.is_empty() => Some("(Empty)".to_owned()),
+        Some("%%1873" | "%%1874" | "%%1879") => Some(text.clone().into_owned()),
+        _ => Some("Binary Data".to_owned()),
+    };
+    Value::String(details.unwrap_or_else(|| text.into_owned()))
+}
+
+/// A path of the kernel's device name space as users write it; the letter of the volume is not
+/// recorded, and is taken for the system's.
+fn device_path(values: &[Value]) -> Value {
+    const DEVICE: &str = "\\device\\harddiskvolume";
+    each(&values[0], |text| {
+        let behind = text.get(..DEVICE.len()).filter(|head| head.eq_ignore_ascii_case(DEVICE));
+        let rest =
+            behind.map(|_| text[DEVICE.len()..].trim_start_matches(|c: char| c.is_ascii_digit()));
+        Some(Value::String(match rest {
+            Some(rest) => format!("C:{rest}"),
+            None => text.to_owned(),
+        }))
+    })
+}
+
+/// The files in Defender's list of findings: `file:_C:\a.exe; containerfile:_C:\b.zip->a.exe`; of
+/// one inside an archive also the archive.
+fn defender_paths(values: &[Value]) -> Value {
+    each(&values[0], |text| {
+        let entries = text.split(';').map(str::trim).filter(|entry| !entry.is_empty());
+        let paths = entries.flat_map(|entry| {
+            let path = entry.split_once(":_").map_or(entry, |(_, path)| path);
+            let archive = path.split_once("->").map(|(archive, _)| archive);
+            [Some(path), archive].into_iter().flatten().map(Value::string)
+        });
+        Some(Value::list(paths))
+    })
+}
+
+/// One element by its place, from 0.
+fn item(values: &[Value]) -> Value {
+    let place = values[1].number().map(|number| number as usize);
+    place.and_then(|place| values[0].elements().get(place)).cloned().unwrap_or_default()
+}

@@ -1,0 +1,374 @@
+//! How a schema's field names read from each kind of event: data tables, see `views/<schema>/`.
+//!
+//! A table has scopes. A scope says, in the words of its schema, what a rule may ask for (a Sigma
+//! logsource), and lists the kinds of events that serve it, each with the fields that are called
+//! something else there:
+//!
+//! ```toml
+//! [[scope]]
+//! match = { product = "windows", category = "process_creation" }
+//! [[scope.kind]]
+//! channel = ["Security"]
+//! event_id = [4688]
+//! stand_in = "why these only stand in for what the scope means"
+//! when = { SomeField = ["value"] }
+//! [scope.kind.fields]
+//! Image = "NewProcessName"
+//! ProcessId = "hex_to_decimal(NewProcessId)"
+//! ```
+//!
+//! A field without an entry is the event's own field of that name.
+
+mod expr;
+mod functions;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+pub use expr::{Expr, ExprError};
+
+use crate::kinds::{Kind, KindMatch};
+use expr::Tables;
+
+/// The tables of all schemas.
+#[derive(Debug, Clone, Default)]
+pub struct Views {
+    scopes: Vec<Scope>,
+}
+
+/// What is wrong with a table.
+#[derive(Debug, Error)]
+pub enum ViewsError {
+    /// It cannot be read.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file or folder.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// It is not a table of this form.
+    #[error("{path}: {error}")]
+    Toml {
+        /// The file.
+        path: String,
+        /// Where and what.
+        error: Box<toml::de::Error>,
+    },
+    /// One of its expressions is wrong.
+    #[error("{path}: field {field}: {error}")]
+    Expr {
+        /// The file.
+        path: String,
+        /// The field.
+        field: String,
+        /// What is wrong.
+        error: ExprError,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Scope {
+    schema: String,
+    keys: BTreeMap<String, String>,
+    kinds: Vec<Arc<ScopeKind>>,
+}
+
+/// A kind of events that serves a scope, and how its fields read there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScopeKind {
+    /// Which kinds: all of these matches have to fit.
+    pub kinds: Vec<KindMatch>,
+    /// Fields of the schema that must have one of these values, without case.
+    pub when: BTreeMap<Arc<str>, Vec<String>>,
+    /// Why these events only stand in for what the scope means, where they do.
+    pub stand_in: Option<String>,
+    /// Whether this is the answer for records that no table knows, read by their own names.
+    pub raw: bool,
+    fields: BTreeMap<String, Expr>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    scope: Vec<ScopeEntry>,
+    #[serde(default)]
+    tables: Tables,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScopeEntry {
+    r#match: BTreeMap<String, String>,
+    kind: Vec<KindEntry>,
+}
+
+#[derive(Deserialize)]
+struct KindEntry {
+    #[serde(flatten)]
+    rest: KindFields,
+    #[serde(default)]
+    product: Vec<String>,
+    #[serde(default)]
+    dataset: Vec<String>,
+    #[serde(default)]
+    channel: Vec<String>,
+    #[serde(default)]
+    provider: Vec<String>,
+    #[serde(default)]
+    event_id: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct KindFields {
+    #[serde(default)]
+    when: BTreeMap<Arc<str>, Vec<String>>,
+    stand_in: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+}
+
+/// The tables built in: schema, file, text.
+const BUILT_IN: &[(&str, &str, &str)] = &[
+    ("sigma", "windows_categories.toml", include_str!("sigma/windows_categories.toml")),
+    ("sigma", "windows_services.toml", include_str!("sigma/windows_services.toml")),
+    ("sigma", "antivirus.toml", include_str!("sigma/antivirus.toml")),
+    ("sigma", "linux.toml", include_str!("sigma/linux.toml")),
+    ("sigma", "cloud.toml", include_str!("sigma/cloud.toml")),
+];
+
+impl Views {
+    /// The tables built in.
+    ///
+    /// # Errors
+    ///
+    /// Never in a release: a test reads all tables.
+    pub fn built_in() -> Result<Views, ViewsError> {
+        let mut views = Views::default();
+        for (schema, path, text) in BUILT_IN {
+            views.add(schema, path, text)?;
+        }
+        Ok(views)
+    }
+
+    /// Adds the tables of a folder, `DIR/<schema>/*.toml`. They come before those already there.
+    ///
+    /// # Errors
+    ///
+    /// The first file that cannot be read or is not a table.
+    pub fn add_folder(&mut self, folder: &Path) -> Result<(), ViewsError> {
+        let fail = |path: &Path, error| ViewsError::Io { path: path.display().to_string(), error };
+        let mut own = Views::default();
+        let (files, errors) = crate::find_logs(folder);
+        if let Some((path, error)) = errors.into_iter().next() {
+            return Err(fail(&path, error));
+        }
+        for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "toml")) {
+            let text = std::fs::read_to_string(path).map_err(|error| fail(path, error))?;
+            let schema = path.parent().and_then(Path::file_name).unwrap_or_default();
+            own.add(&schema.to_string_lossy(), &path.display().to_string(), &text)?;
+        }
+        own.scopes.append(&mut self.scopes);
+        self.scopes = own.scopes;
+        Ok(())
+    }
+
+    fn add(&mut self, schema: &str, path: &str, text: &str) -> Result<(), ViewsError> {
+        let file: File = toml::from_str(text)
+            .map_err(|error| ViewsError::Toml { path: path.to_owned(), error: Box::new(error) })?;
+        for entry in file.scope {
+            let kinds = entry.kind.into_iter().map(|kind| {
+                kind.into_scope_kind(&file.tables).map(Arc::new).map_err(|(field, error)| {
+                    ViewsError::Expr { path: path.to_owned(), field, error }
+                })
+            });
+            self.scopes.push(Scope {
+                schema: schema.to_owned(),
+                keys: entry.r#match,
+                kinds: kinds.collect::<Result<_, _>>()?,
+            });
+        }
+        Ok(())
+    }
+
+    /// The kinds that serve a scope given by its keys, the scope's own kinds first.
+    ///
+    /// The tables whose keys are all among those asked for answer together, the most particular
+    /// of them; when there is none, those that are more particular than what was asked for.
+    /// What is not about Windows also runs on records no table knows, by their own names: then
+    /// the last entry is `raw`.
+    pub fn scope(&self, schema: &str, keys: &BTreeMap<Arc<str>, Arc<str>>) -> Vec<Arc<ScopeKind>> {
+        let of_schema = || self.scopes.iter().filter(|scope| scope.schema == schema);
+        let asked = |(key, value): (&String, &String)| {
+            keys.get(key.as_str()).is_some_and(|asked| **asked == **value)
+        };
+        let covering: Vec<&Scope> =
+            of_schema().filter(|scope| scope.keys.iter().all(asked)).collect();
+        let narrower = |scope: &&Scope| {
+            keys.iter()
+                .all(|(key, value)| scope.keys.get(&**key).is_some_and(|own| **own == **value))
+        };
+        let covered = keys.keys().all(|key| covering.iter().any(|s| s.keys.contains_key(&**key)));
+        let mut kinds = if covered && !keys.is_empty() {
+            meet(&most_particular(&covering))
+        } else {
+            of_schema().filter(narrower).flat_map(|scope| scope.kinds.clone()).collect()
+        };
+        if keys.get("product").is_none_or(|product| **product != *"windows") {
+            kinds.push(Arc::new(ScopeKind::raw()));
+        }
+        kinds
+    }
+}
+
+/// Scopes of which none asks for less than another.
+fn most_particular<'a>(scopes: &[&'a Scope]) -> Vec<&'a Scope> {
+    let is_part_of = |a: &Scope, b: &Scope| {
+        a.keys.len() < b.keys.len() && a.keys.keys().all(|key| b.keys.contains_key(key))
+    };
+    scopes.iter().filter(|a| !scopes.iter().any(|b| is_part_of(a, b))).copied().collect()
+}
+
+/// The kinds that serve all of the scopes: those of scopes with the same keys together, of scopes
+/// with different keys (a category and a service) only where both fit.
+fn meet(scopes: &[&Scope]) -> Vec<Arc<ScopeKind>> {
+    let Some(first) = scopes.first() else { return Vec::new() };
+    let (same, others): (Vec<&Scope>, Vec<&Scope>) =
+        scopes.iter().partition(|scope| scope.keys.keys().eq(first.keys.keys()));
+    let own: Vec<Arc<ScopeKind>> = same.iter().flat_map(|scope| scope.kinds.clone()).collect();
+    if others.is_empty() {
+        return own;
+    }
+    let theirs = meet(&others);
+    let both = |a: &Arc<ScopeKind>, b: &Arc<ScopeKind>| {
+        let mut both = (**a).clone();
+        both.kinds.extend(b.kinds.iter().cloned());
+        both.fields.extend(b.fields.clone());
+        Arc::new(both)
+    };
+    own.iter().flat_map(|a| theirs.iter().map(move |b| both(a, b))).collect()
+}
+
+impl ScopeKind {
+    fn raw() -> Self {
+        ScopeKind { raw: true, ..ScopeKind::default() }
+    }
+
+    /// Whether events of `kind` serve the scope.
+    pub fn matches(&self, kind: &Kind) -> bool {
+        if self.raw { kind.is_unknown() } else { self.kinds.iter().all(|m| m.matches(kind)) }
+    }
+
+    /// Which of a scope's entries give an event of `kind` its names: all that fit up to the first
+    /// that asks for nothing more, so that a table can put the particular before the general.
+    pub fn serving<'k>(
+        kinds: &'k [Arc<ScopeKind>],
+        kind: &Kind,
+    ) -> impl Iterator<Item = (usize, &'k Arc<ScopeKind>)> {
+        let mut settled = false;
+        kinds.iter().enumerate().filter(move |(_, own)| {
+            let serves = !settled && own.matches(kind);
+            settled |= serves && own.when.is_empty();
+            serves
+        })
+    }
+
+    /// How a field of the schema reads.
+    pub fn field(&self, name: &str) -> Expr {
+        let key: String = name.chars().filter(|c| *c != ' ').collect();
+        self.fields.get(&key).cloned().unwrap_or_else(|| Expr::Raw(key.into()))
+    }
+
+    /// The kinds in one line, for whoever has to switch them on.
+    pub fn label(&self) -> String {
+        self.kinds.iter().map(KindMatch::label).collect::<Vec<_>>().join(" and ")
+    }
+}
+
+impl KindEntry {
+    fn into_scope_kind(self, tables: &Tables) -> Result<ScopeKind, (String, ExprError)> {
+        let parse = |(name, text): (String, String)| match Expr::parse(&text, tables) {
+            Ok(expr) => Ok((name, expr)),
+            Err(error) => Err((name, error)),
+        };
+        let KindEntry { rest, product, dataset, channel, provider, event_id } = self;
+        Ok(ScopeKind {
+            kinds: vec![KindMatch { product, dataset, channel, provider, event_id }],
+            when: rest.when,
+            stand_in: rest.stand_in,
+            raw: false,
+            fields: rest.fields.into_iter().map(parse).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(text: &str) -> BTreeMap<Arc<str>, Arc<str>> {
+        let pair = |word: &str| {
+            let (key, value) = word.split_once('=').unwrap();
+            (Arc::from(key), Arc::from(value))
+        };
+        text.split_whitespace().map(pair).collect()
+    }
+
+    #[test]
+    fn the_tables_can_be_read() {
+        Views::built_in().unwrap();
+    }
+
+    #[test]
+    fn scopes_find_their_kinds() {
+        let mut views = Views::default();
+        let table = r#"
+            [[scope]]
+            match = { product = "windows" }
+            [[scope.kind]]
+            product = ["windows"]
+            [[scope]]
+            match = { product = "windows", category = "process_creation" }
+            [[scope.kind]]
+            channel = ["Sysmon"]
+            event_id = [1]
+            [[scope.kind]]
+            channel = ["Security"]
+            event_id = [4688]
+            fields = { Image = "NewProcessName" }
+            [[scope]]
+            match = { product = "windows", service = "security" }
+            [[scope.kind]]
+            channel = ["Security"]
+        "#;
+        views.add("sigma", "test", table).unwrap();
+        let cases = [
+            ("product=windows", "windows"),
+            ("product=windows category=process_creation", "Sysmon 1|Security 4688"),
+            ("product=windows service=security", "Security"),
+            (
+                "product=windows category=process_creation service=security",
+                "Sysmon 1 and Security|Security 4688 and Security",
+            ),
+            ("category=process_creation", "Sysmon 1|Security 4688|"),
+            ("product=windows service=unknown", ""),
+            ("product=linux category=process_creation", ""),
+            ("category=webserver", ""),
+        ];
+        for (asked, expected) in cases {
+            let kinds = views.scope("sigma", &keys(asked));
+            let labels: Vec<String> = kinds.iter().map(|kind| kind.label()).collect();
+            assert_eq!(labels.join("|"), expected, "{asked}");
+        }
+        let raw = views.scope("sigma", &keys("category=webserver"));
+        assert!(raw.last().unwrap().raw);
+        let creation = &views.scope("sigma", &keys("product=windows category=process_creation"))[1];
+        assert_eq!(creation.field("Image"), Expr::Raw("NewProcessName".into()));
+        assert_eq!(creation.field("Command Line"), Expr::Raw("CommandLine".into()));
+    }
+}

@@ -1,0 +1,51 @@
+//! What a rule reads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::Formula;
+
+/// Whose field names a rule uses; the views hold what they mean on each kind of event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Schema {
+    /// The Sigma taxonomy.
+    Sigma,
+}
+
+impl Schema {
+    /// The name of the schema, and of its folder of tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Schema::Sigma => "sigma",
+        }
+    }
+}
+
+/// What one source of a rule reads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// Events of a scope that pass a filter.
+    Events {
+        /// Which events are looked at.
+        scope: Scope,
+        /// Which of them are let through.
+        filter: Formula,
+    },
+}
+
+/// The events a source looks at, in the words of a schema: a Sigma logsource is
+/// `{product: windows, category: process_creation}`. A schema's views say which kinds these are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    /// Whose words these are.
+    pub schema: Schema,
+    /// The words, by key.
+    pub keys: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let keys: Vec<String> = self.keys.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        write!(f, "{}({})", self.schema.as_str(), keys.join(", "))
+    }
+}
