@@ -6,7 +6,8 @@ pub(crate) fn nearest<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let limit = (word.chars().count() / 3).clamp(1, 3);
+    // Two letters changed places are two replacements: half of a word of four.
+    let limit = word.chars().count().div_ceil(3).min(3);
     candidates
         .into_iter()
         .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
@@ -44,6 +45,7 @@ mod tests {
             ("selection_image", Some("selection_img")),
             ("rex", Some("re")),
             ("filter", None),
+            ("selection_mig", Some("selection_img")),
             ("", None),
         ];
         for (word, expected) in cases {

@@ -26,13 +26,13 @@ fn public_rules_are_read_exactly() {
 }
 
 fn read_folder(folder: &Path, counts: &mut BTreeMap<Status, usize>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).expect("a folder of rules") {
+        let path = entry.expect("a rule").path();
         if path.is_dir() {
             read_folder(&path, counts);
             continue;
         }
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = std::fs::read_to_string(&path).expect("a text");
         for reading in read(&text, &path.to_string_lossy(), &Environment::default()) {
             let status = Status::of(&reading.diagnostics);
             *counts.entry(status).or_default() += 1;

@@ -1,7 +1,7 @@
 //! Golden files: `tests/sigma/{ok,err}/NAME.in` is a rule file, and beside it stands what each
 //! step makes of it: `.ast`, `.ir` and `.diag`. `UPDATE_GOLDEN=1 cargo test` writes them anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -33,9 +33,11 @@ fn golden_files() {
 }
 
 fn inputs(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut inputs: Vec<_> =
-        entries.filter(|path| path.extension().is_some_and(|e| e == "in")).collect();
+    let entries = std::fs::read_dir(folder).expect("a folder of cases");
+    let mut inputs: Vec<_> = entries
+        .map(|entry| entry.expect("a case").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "in"))
+        .collect();
     inputs.sort();
     inputs
 }
@@ -81,6 +83,24 @@ fn write_or_remove(path: &Path, text: &str) {
     if text.is_empty() {
         let _ = std::fs::remove_file(path);
     } else {
-        std::fs::write(path, text).unwrap();
+        std::fs::write(path, text).expect("a golden file to write");
     }
+}
+
+/// Every code a rule can get is documented, and every documented one has a case.
+#[test]
+fn codes_are_documented() {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(crate_folder.join("../../docs/diagnostics.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let documented: BTreeSet<String> = rows.map(|(code, _)| code.to_owned()).collect();
+    let mut seen = BTreeSet::new();
+    for kind in ["ok", "err"] {
+        for input in inputs(&crate_folder.join("tests/sigma").join(kind)) {
+            let text = std::fs::read_to_string(&input).unwrap();
+            let readings = read(&text, "rules/case.yml", &Environment::default());
+            seen.extend(readings.iter().flat_map(|r| &r.diagnostics).map(|d| d.code.to_owned()));
+        }
+    }
+    assert_eq!(documented, seen);
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use foldhash::fast::RandomState;
 use rulestone_events::{Expr, Fields, Interest, Kind, KindTally, ScopeKind, Tally, Views};
 use rulestone_ir::{
-    Case, Elements, Field, Formula, Predicate, Rule, Schema, Scope, Source, Span, Test,
+    Case, Comparison, Elements, Field, Formula, Predicate, Rule, Schema, Scope, Source, Span, Test,
 };
 use rulestone_value::Value;
 
@@ -241,9 +241,9 @@ impl Plan {
             let Source::Events { filter, .. } = source;
             filter.for_each_predicate(&mut |predicate| {
                 if predicate.field.name() == "EventID"
-                    && let Test::Equals(id) = &predicate.test
+                    && let Test::Equals(_) | Test::Number(Comparison::Equal, _) = &predicate.test
                 {
-                    ids.insert(id.clone());
+                    ids.insert(predicate.test.pattern().trim_start_matches("= ").to_owned());
                 }
             });
         }
@@ -398,24 +398,26 @@ impl Program {
         counted: &KindTally,
         plan: &Plan,
     ) -> Option<Vec<Arc<str>>> {
-        let mut names: Vec<Arc<str>> = Vec::new();
-        let mut absent = vec![false; self.predicates];
-        for column in &self.columns {
+        let is_there = |column: &&BoundColumn| {
             let inputs = column.reads.inputs();
-            let there = inputs.is_empty() || inputs.iter().any(|i| counted.fields.contains(i));
-            if there {
-                continue;
-            }
-            for (probe, own) in &sorted(&column.own) {
-                absent[*own as usize] = true;
-                if bound.node.mentions(*own) {
-                    let name = plan.probes.get(*probe as usize).and_then(|p| p.name.clone());
-                    names.extend(name.or_else(|| inputs.first().cloned()));
-                }
-            }
+            inputs.is_empty() || inputs.iter().any(|i| counted.fields.contains(i))
+        };
+        let missing: Vec<&BoundColumn> = self.columns.iter().filter(|c| !is_there(c)).collect();
+        let mut absent = vec![false; self.predicates];
+        for column in &missing {
+            sorted(&column.own).iter().for_each(|(_, own)| absent[*own as usize] = true);
         }
         if bound.node.may_hold(&absent) {
             return None;
+        }
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for column in &missing {
+            for (probe, own) in sorted(&column.own) {
+                if bound.node.mentions(own) {
+                    let name = plan.probes.get(probe as usize).and_then(|p| p.name.clone());
+                    names.extend(name.or_else(|| column.reads.inputs().first().cloned()));
+                }
+            }
         }
         names.sort();
         names.dedup();
@@ -567,11 +569,8 @@ impl<'p> Binder<'p> {
                 None => always.push(at as u32),
             }
         }
-        let everything = self.columns.iter().any(|c| matches!(c.reads, Reads::Everything { .. }));
         let fields = if self.rules.is_empty() {
             Fields::None
-        } else if everything {
-            Fields::All
         } else {
             let inputs = self.columns.iter().flat_map(|column| column.reads.inputs());
             Fields::Some(inputs.collect::<BTreeSet<_>>().into_iter().collect())

@@ -10,7 +10,7 @@ use rulestone_value::{Time, Value};
 
 use crate::paths::rand_seed;
 use crate::tokens::{decode, string_end};
-use crate::{Event, Ingest, Kind};
+use crate::{Event, Ingest, Kind, TextFilter};
 
 /// A value in a [`Dictionary`]; [`Code::ABSENT`] where an event has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +42,11 @@ impl Batch<'_> {
     /// The values behind the codes of a column.
     pub fn dictionary(&self, column: &Column) -> &Dictionary {
         self.ingest.dictionary(column)
+    }
+
+    /// Whether one of the filter's texts may be in one of a row's values.
+    pub fn may_have(&self, row: &Row, filter: &mut TextFilter) -> bool {
+        filter.may_be_in(&self.bytes[row.range.clone()])
     }
 
     /// A row's event, decoded whole.

@@ -9,7 +9,7 @@ use rulestone_value::{Time, Value};
 use crate::batch::{Batch, Code, Column, Dictionary, Row};
 use crate::kinds::{Role, SHAPES};
 use crate::paths::{PathId, Paths, rand_seed};
-use crate::readers::Records;
+use crate::readers::{Records, give_back};
 use crate::tally::{KindTally, Tally};
 use crate::tokens::{Cell, decode, walk_object};
 use crate::{Event, Kind};
@@ -147,6 +147,7 @@ impl Ingest {
         }
         tally.add(Tally { skipped: records.skipped, ..Tally::default() });
         self.finish(&records.bytes, &mut tally, &mut each);
+        give_back(records.bytes);
         tally
     }
 

@@ -19,6 +19,7 @@ mod kinds;
 mod paths;
 mod readers;
 mod tally;
+mod text_filter;
 mod tokens;
 mod views;
 
@@ -28,4 +29,5 @@ pub use ingest::{Fields, Ingest, Interest, Settings};
 pub use kinds::{Kind, KindMatch, title};
 pub use readers::{Format, Log, LogError, Records, Unit, UnitPlace, find_logs};
 pub use tally::{KindTally, Skipped, Tally};
+pub use text_filter::TextFilter;
 pub use views::{Expr, ExprError, ScopeKind, Views, ViewsError};

@@ -1,1 +1,14 @@
-//! x
+//! From files to rules: nothing that was found disappears.
+//!
+//! [`load`] finds the rule files below the places a user names, reads them, and returns a
+//! [`Ledger`]: one entry for each rule, with its status, what there is to say about it, and
+//! whether it is loaded.
+
+mod find;
+mod ledger;
+mod select;
+
+pub use find::find_rule_files;
+pub use ledger::{Entry, FileProblem, Ledger, Skip, load, load_texts};
+pub use rulestone_dialects::Environment;
+pub use select::Selection;

@@ -207,6 +207,7 @@ impl<'a> Reader<'a> {
             self.diagnostics.push(diagnostic);
             return self.reading(meta, span, tests, None);
         }
+        self.taxonomy(root);
         let source = self.source(root, environment);
         self.reading(meta, span, tests, source)
     }
@@ -254,6 +255,16 @@ impl<'a> Reader<'a> {
         let detection = detection::parse(self.file, section, &mut self.diagnostics);
         let filter = lower::lower(&detection, environment, &mut self.diagnostics);
         Some(Source::Events { scope: scope?, filter })
+    }
+
+    /// Rules in field names of their own must be translated first, says the specification.
+    fn taxonomy(&mut self, root: &Node<'_>) {
+        let Some(node) = root.get("taxonomy") else { return };
+        if node.text().is_some_and(|name| name != "sigma") {
+            let message = "only the taxonomy `sigma` is known";
+            let diagnostic = Diagnostic::new(Level::Unsupported, "taxonomy", message, node.span);
+            self.diagnostics.push(diagnostic.with_help("translate the rule's field names"));
+        }
     }
 
     fn scope(&mut self, root: &Node<'_>) -> Option<Scope> {

@@ -218,13 +218,15 @@ pub(crate) fn parse(text: &str) -> Vec<Document<'_>> {
     let mut from = Some(start);
     while let Some(start) = from {
         let broken = Builder::new(text, start, ascii).stream(&mut documents);
-        from = broken.and_then(|at| next_document(text, at.max(start + 1)));
+        from = broken.and_then(|at| next_document(text, at, start));
     }
     documents
 }
 
-/// Where the next `---` at the start of a line is, from `at` on.
-fn next_document(text: &str, at: usize) -> Option<usize> {
+/// Where the next `---` at the start of a line is, from `at` on but behind `start`.
+fn next_document(text: &str, at: usize, start: usize) -> Option<usize> {
+    // The line end before the place counts: documents also break at the next one's `---`.
+    let at = at.saturating_sub(1).max(start);
     let rest = text.as_bytes().get(at..)?;
     rest.windows(4).position(|bytes| bytes == b"\n---").map(|found| at + found + 1)
 }
@@ -263,7 +265,7 @@ impl<'t> Builder<'t> {
                 Ok(None) => return None,
                 Err(error) => {
                     let at = error.span.start;
-                    let end = next_document(self.offsets.text, at.max(self.start + 1))
+                    let end = next_document(self.offsets.text, at, self.start)
                         .unwrap_or(self.offsets.text.len());
                     self.diagnostics.push(*error);
                     documents.push(Document {
@@ -321,12 +323,15 @@ impl<'t> Builder<'t> {
     fn syntax(&mut self, error: &ScanError) -> Box<Diagnostic> {
         let at = self.offsets.at(*error.marker());
         let message = format!("this is not valid YAML: {}", error.info());
-        let mut diagnostic =
-            Diagnostic::new(Level::Invalid, "yaml-syntax", message, Span::new(at..at));
-        if error.info().contains("tab") {
-            diagnostic = diagnostic.with_help("indent with spaces");
-        }
-        Box::new(diagnostic)
+        let length = self.offsets.text[at..].chars().next().map_or(0, char::len_utf8);
+        let span = Span::new(at..at + length);
+        let help = if error.info().contains("tabs") {
+            "indent with spaces"
+        } else {
+            "look for an open quote or bracket, or a wrong indentation, before this place"
+        };
+        let diagnostic = Diagnostic::new(Level::Invalid, "yaml-syntax", message, span);
+        Box::new(diagnostic.with_help(help))
     }
 
     fn node(
@@ -342,6 +347,7 @@ impl<'t> Builder<'t> {
             Event::Alias(id) => return self.alias(id, span),
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && !is_text(tag.as_deref());
+                let span = self.without_rest(span, style, text.len());
                 (anchor, Node { span, kind: Kind::Scalar(Scalar { text, plain }) })
             }
             Event::SequenceStart(anchor, _) => (anchor, self.sequence(span, depth)?),
@@ -352,6 +358,22 @@ impl<'t> Builder<'t> {
             self.anchors.push((anchor, node.clone()));
         }
         Ok(node)
+    }
+
+    /// The span of a scalar up to its closing quote: the parser's goes on to where the next token
+    /// begins, over white space and comments.
+    fn without_rest(&self, span: Span, style: ScalarStyle, length: usize) -> Span {
+        let quote = match style {
+            ScalarStyle::SingleQuoted => b'\'',
+            ScalarStyle::DoubleQuoted => b'"',
+            _ => return span,
+        };
+        if span.end - span.start == length + 2 {
+            return span;
+        }
+        let source = &self.offsets.text.as_bytes()[span.start..span.end];
+        let length = closing_quote(source, quote).unwrap_or(source.len());
+        Span::new(span.start..span.start + length)
     }
 
     fn alias(&mut self, id: usize, span: Span) -> Result<Node<'t>, Box<Diagnostic>> {
@@ -432,6 +454,21 @@ fn limit(message: String, span: Span) -> Box<Diagnostic> {
     Box::new(Diagnostic::new(Level::Invalid, "yaml-limit", message, span))
 }
 
+/// The offset behind the quote that closes the first one in `source`.
+fn closing_quote(source: &[u8], quote: u8) -> Option<usize> {
+    let mut at = source.iter().position(|byte| *byte == quote)? + 1;
+    loop {
+        let byte = *source.get(at)?;
+        let escape =
+            (byte == b'\\' && quote == b'"') || (quote == b'\'' && source[at..].starts_with(b"''"));
+        match byte {
+            _ if escape => at += 2,
+            byte if byte == quote => return Some(at + 1),
+            _ => at += 1,
+        }
+    }
+}
+
 /// Whether a tag says `!!str`.
 fn is_text(tag: Option<&Tag>) -> bool {
     tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str")
@@ -475,5 +512,134 @@ impl Offsets<'_> {
             self.index -= 1;
         }
         self.offset
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The scalars of a text, each with the source its span covers.
+    fn scalars(text: &str) -> Vec<(String, String)> {
+        fn walk(node: &Node<'_>, text: &str, found: &mut Vec<(String, String)>) {
+            match &node.kind {
+                Kind::Scalar(scalar) => {
+                    let source = text[node.span.start..node.span.end].to_owned();
+                    found.push((scalar.text.to_string(), source));
+                }
+                Kind::Sequence(items) => items.iter().for_each(|item| walk(item, text, found)),
+                Kind::Mapping(entries) => {
+                    entries.iter().for_each(|entry| walk(&entry.value, text, found));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        for document in parse(text) {
+            assert_eq!(document.diagnostics, []);
+            document.root.iter().for_each(|root| walk(root, text, &mut found));
+        }
+        found
+    }
+
+    #[test]
+    fn spans_cover_what_was_written() {
+        let cases: [(&str, &[(&str, &str)]); 11] = [
+            ("a: b\n", &[("b", "b")]),
+            ("a: b # c\n", &[("b", "b")]),
+            ("a: 'it''s' # 'no'\n", &[("it's", "'it''s'")]),
+            ("a: \"q\\\"\" # \"no\"\n", &[("q\"", "\"q\\\"\"")]),
+            ("a: >-\n  b\n  c\nd: e\n", &[("b c", "b\n  c\n"), ("e", "e")]),
+            ("ä: \"\\u00e9\"\nb: ö\n", &[("é", "\"\\u00e9\""), ("ö", "ö")]),
+            ("\u{feff}a: é\nb: c\n", &[("é", "é"), ("c", "c")]),
+            ("a: é\r\nb: c\r\n", &[("é", "é"), ("c", "c")]),
+            ("- 𝄞\n- [x, 'y z']\n", &[("𝄞", "𝄞"), ("x", "x"), ("y z", "'y z'")]),
+            ("a: &x 'é' #\nb: *x\n", &[("é", "&x 'é'"), ("é", "&x 'é'")]),
+            ("a: b\n---\nc: d\n...\n", &[("b", "b"), ("d", "d")]),
+        ];
+        for (text, expected) in cases {
+            let found = scalars(text);
+            let found: Vec<_> = found.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+            assert_eq!(found, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn plain_scalars_resolve_by_the_core_schema() {
+        use Resolved::{Bool, Float, Integer, Null, Text};
+        let cases = [
+            ("", Null),
+            ("~", Null),
+            ("NULL", Null),
+            ("True", Bool(true)),
+            ("yes", Text),
+            ("12", Integer(12)),
+            ("+12", Integer(12)),
+            ("-0x1", Text),
+            ("0x1F", Integer(31)),
+            ("0x", Text),
+            ("0x+1", Text),
+            ("0o17", Integer(15)),
+            ("012", Integer(12)),
+            ("1.5", Float(1.5)),
+            ("1.", Float(1.0)),
+            (".5e1", Float(5.0)),
+            ("1e999", Text),
+            (".inf", Text),
+            (".nan", Text),
+            ("1.2.3", Text),
+            ("-", Text),
+            ("2026-01-02", Text),
+            ("99999999999999999999", Text),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(resolve(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn places_inside_scalars() {
+        let cases = [
+            ("plain and text", "plain and text", 6..9, "and"),
+            ("'in quotes'", "in quotes", 3..9, "quotes"),
+            ("'it''s so'", "it's so", 5..7, "so"),
+            ("one\n    two\n  three", "one two three", 8..13, "three"),
+            (">\n  one\n  two\n", "one two\n", 4..7, "two"),
+            ("\"x\\\"y z\"", "x\"y z", 4..5, "z"),
+            ("\"\\u0061b\"", "ab", 1..2, "\"\\u0061b\""),
+            ("\"\\u0061\"", "a", 0..1, "\"\\u0061\""),
+        ];
+        for (source, text, range, expected) in cases {
+            let span = place(source, Span::new(0..source.len()), text, range);
+            assert_eq!(&source[span.start..span.end], expected, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_document_does_not_hide_the_next() {
+        let documents = parse("a: 'x\n---\nb: y\n---\n\tc: [\n---\nd: z\n");
+        let read: Vec<_> = documents.iter().map(|d| d.root.is_some()).collect();
+        assert_eq!(read, [false, true, false, true]);
+        let codes: Vec<_> = documents.iter().flat_map(|d| &d.diagnostics).map(|d| d.code).collect();
+        assert_eq!(codes, ["yaml-syntax", "yaml-syntax"]);
+    }
+
+    #[test]
+    fn nesting_and_aliases_are_limited() {
+        let deep = "[".repeat(100_000);
+        let growing = "a: &a [x, x, x]\nb: &b [*a, *a, *a]\n".to_owned()
+            + &(0..20).map(|_| "- [*b, *b]\n").collect::<String>().replace("- ", "");
+        for text in [deep, format!("{growing}:")] {
+            assert!(parse(&text).iter().any(|d| d.root.is_none()), "{text:.40}");
+        }
+        let codes = |text: &str| {
+            parse(text)
+                .iter()
+                .flat_map(|d| d.diagnostics.clone())
+                .map(|d| d.code)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(codes(&"- ".repeat(100)), ["yaml-limit"]);
+        assert_eq!(codes("&a [*a]"), ["yaml-limit"]);
+        assert_eq!(codes("a: 1\na: 2\na: 3\n"), ["yaml-duplicate-key"; 2]);
     }
 }

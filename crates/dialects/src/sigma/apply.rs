@@ -123,7 +123,7 @@ impl Context<'_> {
             Modifier::FieldRef => self.field(value),
             Modifier::Compare(comparison) => compared(comparison, value),
             Modifier::Part(part) => {
-                Ok(Value::Part(part, Comparison::Equal, number(&value, "a part of a date")?))
+                Ok(Value::Part(part, Comparison::Equal, number(&value, modifier)?))
             }
         }
     }
@@ -289,7 +289,11 @@ fn checked(regex: Regex) -> Outcome<Regex> {
         Ok(pattern) => Ok(Regex { pattern, ..regex }),
         Err(reason) => {
             let message = format!("this is not a regular expression: {reason}");
-            invalid("bad-regex", message, "mind that quotes and backslashes count as they stand")
+            invalid(
+                "bad-regex",
+                message,
+                "it is read as PCRE; in single quotes a backslash stands for itself",
+            )
         }
     }
 }
@@ -355,16 +359,16 @@ fn cidr<'t>(value: &Value<'_>) -> Outcome<Value<'t>> {
     }
 }
 
-fn number(value: &Value<'_>, what: &str) -> Outcome<f64> {
+fn number(value: &Value<'_>, modifier: Modifier) -> Outcome<f64> {
+    let name = modifier.name();
     let Value::Raw(scalar) = value else {
-        return invalid("bad-value", format!("{what} is compared to a number"), "give a number");
+        return invalid("bad-value", format!("`{name}` needs a number"), "give a number");
     };
     match scalar.resolve() {
         Resolved::Integer(number) => Ok(number as f64),
         Resolved::Float(number) => Ok(number),
         _ => {
-            let message =
-                format!("{what} is compared to a number, and this is {}", scalar.describe());
+            let message = format!("`{name}` needs a number, and this is {}", scalar.describe());
             invalid("bad-value", message, "write a number, without quotes")
         }
     }
@@ -373,7 +377,7 @@ fn number(value: &Value<'_>, what: &str) -> Outcome<f64> {
 fn compared<'t>(comparison: Comparison, value: Value<'t>) -> Outcome<Value<'t>> {
     match value {
         Value::Part(part, _, number) => Ok(Value::Part(part, comparison, number)),
-        value => Ok(Value::Number(comparison, number(&value, "a field with this modifier")?)),
+        value => Ok(Value::Number(comparison, number(&value, Modifier::Compare(comparison))?)),
     }
 }
 

@@ -34,6 +34,11 @@ impl Reader<'_> {
         }
         for entry in section.entries() {
             match &*entry.key {
+                "condition" if entry.value.is_null() => {
+                    let help = "say which search identifiers must hold";
+                    let message = "the condition is empty";
+                    self.invalid("missing-condition", entry.key_span, message, help);
+                }
                 "condition" => detection.conditions = self.conditions(&entry.value),
                 "timeframe" => self.diagnostics.push(aggregation_unsupported(entry.key_span)),
                 name => {

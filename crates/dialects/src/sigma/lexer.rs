@@ -32,7 +32,7 @@ pub enum TokenKind {
     Pipe,
     /// A search identifier, a pattern of them, a quantifier or `them`: the parser knows which.
     Word,
-    /// A character that no condition has.
+    /// Characters that no condition has.
     Unknown,
 }
 
@@ -78,7 +78,12 @@ pub fn tokens(condition: &str) -> Vec<Token<'_>> {
                 }
                 word_kind(&condition[start..end])
             }
-            _ => TokenKind::Unknown,
+            _ => {
+                while let Some((at, c)) = chars.next_if(|(_, c)| is_unknown(*c)) {
+                    end = at + c.len_utf8();
+                }
+                TokenKind::Unknown
+            }
         };
         tokens.push(Token { kind, text: &condition[start..end], span: Span::new(start..end) });
     }
@@ -87,6 +92,10 @@ pub fn tokens(condition: &str) -> Vec<Token<'_>> {
 
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '*' | '?')
+}
+
+fn is_unknown(c: char) -> bool {
+    !(is_word(c) || c.is_whitespace() || matches!(c, '(' | ')' | '|'))
 }
 
 fn word_kind(word: &str) -> TokenKind {
@@ -107,6 +116,7 @@ mod tests {
             ("notepad or ORDER", "word or word"),
             ("1 OF sel-* AND(x)", "word of word and open word close"),
             ("a | count() > 5", "word pipe word open close unknown word"),
+            ("a == b", "word unknown word"),
             ("", ""),
         ];
         for (text, expected) in cases {

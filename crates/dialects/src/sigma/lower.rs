@@ -48,7 +48,8 @@ pub(crate) fn lower(
     }
     let conditions: Vec<Formula> =
         detection.conditions.iter().map(|condition| lowering.condition(condition)).collect();
-    if !conditions.is_empty() {
+    // A condition that could not be read may have meant them.
+    if !lowering.diagnostics.iter().any(|diagnostic| diagnostic.level >= Level::Unsupported) {
         lowering.report_unused();
     }
     Formula::or(conditions)

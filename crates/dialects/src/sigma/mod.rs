@@ -8,8 +8,8 @@
 //!            └─lexer─►parser─► Condition  └─apply: modifiers, values, encodings, expressions
 //! ```
 //!
-//! Known divergences: see [`lower`](self) for what is decided where the specification is silent,
-//! and the table in `regex.rs` for expressions. Correlations, filters and the aggregations of
+//! What is decided where the specification is silent stands at the top of `lower.rs`, how
+//! expressions are read at the top of `regex.rs`. Correlations, filters and the aggregations of
 //! older conditions need state across events and are reported as unsupported.
 
 mod apply;

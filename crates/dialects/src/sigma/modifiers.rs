@@ -210,12 +210,13 @@ impl Modifier {
 
     /// What it can be applied to, in a message.
     pub(crate) fn takes(self) -> String {
-        let taken: Vec<_> = Stage::ALL
-            .into_iter()
-            .filter(|stage| self.step(*stage).is_some())
-            .map(Stage::describe)
-            .collect();
-        taken.join(" or ")
+        let stages = Stage::ALL.into_iter().filter(|stage| self.step(*stage).is_some());
+        let names: Vec<_> = stages.map(Stage::describe).collect();
+        match names.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, others)) => format!("{} or {last}", others.join(", ")),
+            None => String::new(),
+        }
     }
 
     /// Whether it means nothing without a field.

@@ -62,6 +62,11 @@ impl<'t> Parser<'_, 't> {
         }
         let mut parts = vec![self.or()];
         while let Some(token) = self.peek() {
+            if token.kind == TokenKind::Unknown {
+                self.next();
+                self.unexpected(token);
+                continue;
+            }
             let message = format!("`{}` is not joined to what stands before it", token.text);
             self.error(token.span, message, "write `and` or `or` between them");
             parts.push(self.or());
@@ -243,6 +248,8 @@ mod tests {
             ("0 of x", "?", 1),
             ("sel*", "?", 1),
             ("a | count() by b > 3", "a", 1),
+            ("a == b", "a and b", 2),
+            ("= a", "a", 1),
             ("", "?", 1),
         ];
         for (text, expected, wrong) in cases {

@@ -138,7 +138,8 @@ impl<'p> Translator<'p> {
         }
         // A dash in front is itself, and may start a range.
         if self.chars.next_if(|(_, c)| *c == '-').is_some() {
-            self.out.push_str(r"\-");
+            let range = self.chars.peek().is_some_and(|(_, c)| *c == '-');
+            self.out.push_str(if range { r"\-" } else { "-" });
         }
         let mut before = ' ';
         while let Some((at, c)) = self.chars.next() {
@@ -193,6 +194,7 @@ mod tests {
             (r"[\h]", r"[ \t]"),
             (r"[[]x[^]a]", r"[\[]x[^\]a]"),
             (r"[a&&b~~c]", r"[a&\&b~\~c]"),
+            (r"[-a][^-b]", r"[-a][^-b]"),
             (r"[--/]x[+--]", r"[\--/]x[+-\-]"),
             (r"[[:alpha:]_]", r"[[:alpha:]_]"),
             (r"{x}a{2,3}b{,4}", r"\{x}a{2,3}b\{,4}"),

@@ -69,6 +69,14 @@ impl FieldMatcher {
         FieldMatcher { probes, built: OnceLock::new() }
     }
 
+    /// Folded texts of which any value that passes one of `wanted` has at least one; `None` where
+    /// some of them may pass a value without any known text.
+    pub(crate) fn texts(&self, wanted: impl Fn(u32) -> bool) -> Option<Vec<String>> {
+        let wanted = self.probes.iter().filter(|probe| wanted(probe.id));
+        let texts: Option<Vec<Vec<String>>> = wanted.map(|probe| needed(&probe.test)).collect();
+        texts.map(|texts| texts.concat())
+    }
+
     /// The ids of the probes that hold for a value, in no order.
     pub(crate) fn holding(&self, value: &Value) -> Vec<u32> {
         let built = self.built.get_or_init(|| Built::new(&self.probes));
@@ -220,6 +228,23 @@ impl Prepared<'_> {
             }
             test => reference::element_passes(test, probe.case, self.value),
         }
+    }
+}
+
+/// Folded texts of which any value that passes the test has at least one.
+fn needed(test: &Test) -> Option<Vec<String>> {
+    match test {
+        Test::Equals(text)
+        | Test::StartsWith(text)
+        | Test::EndsWith(text)
+        | Test::Contains(text) => Some(vec![fold(text)]),
+        Test::Wildcard(glob) => glob_atom(glob).map(|(_, text)| vec![text]),
+        Test::Regex(regex) => match regex_atoms(regex) {
+            Atoms::OneOf(texts) => Some(texts),
+            Atoms::Unknown => None,
+        },
+        Test::Exists | Test::Cidr(_) | Test::Number(..) | Test::TimePart(..) => None,
+        Test::SameAs(..) => None,
     }
 }
 

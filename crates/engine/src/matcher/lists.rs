@@ -16,7 +16,6 @@ impl ListId {
 pub(crate) struct Lists {
     lists: Vec<Box<[u32]>>,
     ids: HashMap<Box<[u32]>, ListId, RandomState>,
-    unions: HashMap<(ListId, ListId), ListId, RandomState>,
 }
 
 impl Default for Lists {
@@ -24,7 +23,6 @@ impl Default for Lists {
         Lists {
             lists: vec![Box::default()],
             ids: HashMap::from_iter([(Box::default(), ListId::EMPTY)]),
-            unions: HashMap::default(),
         }
     }
 }
@@ -48,23 +46,6 @@ impl Lists {
         let id = ListId(self.lists.len() as u32);
         self.lists.push(list.as_slice().into());
         self.ids.insert(list.into(), id);
-        id
-    }
-
-    /// What is in one of the two.
-    pub(crate) fn union(&mut self, a: ListId, b: ListId) -> ListId {
-        if a == ListId::EMPTY || a == b {
-            return b;
-        }
-        if b == ListId::EMPTY {
-            return a;
-        }
-        if let Some(id) = self.unions.get(&(a, b)) {
-            return *id;
-        }
-        let both = [self.get(a), self.get(b)].concat();
-        let id = self.intern(both);
-        self.unions.insert((a, b), id);
         id
     }
 }

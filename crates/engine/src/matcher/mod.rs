@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use rulestone_events::{Batch, Code, Column, Kind};
+use rulestone_events::{Batch, Code, Column, Kind, TextFilter};
 use rulestone_ir::{Case, Elements, Predicate, Test};
 use rulestone_value::Value;
 
@@ -57,6 +57,8 @@ struct ColumnState {
     /// For columns that read several fields: by the codes of all of them.
     by_codes: HashMap<Box<[Code]>, ListId, RandomState>,
     epochs: u64,
+    /// For the column of the whole event.
+    filter: Option<TextFilter>,
 }
 
 impl<'p> Matcher<'p> {
@@ -107,7 +109,6 @@ impl<'p> Matcher<'p> {
         at: usize,
         signatures: &mut [ListId],
     ) {
-        let width = state.program.columns.len();
         let find = |name: &Arc<str>| batch.columns.iter().find(|c| c.name == *name);
         match &column.reads {
             Reads::Value { matcher, expr } => {
@@ -133,18 +134,37 @@ impl<'p> Matcher<'p> {
                 });
             }
             Reads::Everything { matcher } => {
-                for raw in batch.columns {
-                    let mut lists = vec![ListId::EMPTY; batch.rows.len()];
-                    self.raw_lists(batch, raw, *matcher, &mut lists);
-                    for (row, list) in lists.into_iter().enumerate() {
-                        if list != ListId::EMPTY {
-                            let own = state.own_list(at, list, &self.global);
-                            let slot = &mut signatures[row * width + at];
-                            *slot = state.lists.union(*slot, own);
-                        }
-                    }
-                }
+                self.fill_everything(batch, *matcher, state, at, signatures);
             }
+        }
+    }
+
+    /// Predicates on the whole event: the few events that may have their texts are decoded.
+    fn fill_everything(
+        &mut self,
+        batch: &Batch<'_>,
+        matcher: usize,
+        state: &mut KindState,
+        at: usize,
+        signatures: &mut [ListId],
+    ) {
+        let width = state.program.columns.len();
+        let field = &self.plan.fields[matcher];
+        let own = &state.program.columns[at].own;
+        let filter = state.columns[at].filter.get_or_insert_with(|| {
+            let texts = field.texts(|probe| own.contains_key(&probe));
+            TextFilter::new(texts.iter().flatten().map(String::as_str).chain(
+                // An empty text is in every event.
+                texts.is_none().then_some(""),
+            ))
+        });
+        let may_have: Vec<usize> =
+            (0..batch.rows.len()).filter(|row| batch.may_have(&batch.rows[*row], filter)).collect();
+        for row in may_have {
+            let event = batch.event(&batch.rows[row]);
+            let holding = event.fields.iter().flat_map(|(_, value)| field.holding(value)).collect();
+            let list = self.global.intern(holding);
+            signatures[row * width + at] = state.own_list(at, list, &self.global);
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use evtx::{EvtxChunkData, EvtxParser, ParserSettings};
 
 use super::LogError;
-use super::records::{Layout, Records};
+use super::records::{Layout, Records, spare_buffer};
 use crate::Tally;
 
 /// Chunks of 64 KiB that make a unit.
@@ -60,7 +60,7 @@ fn broken(error: evtx::err::EvtxError) -> LogError {
 impl EvtxUnit {
     pub(crate) fn into_records(self, log: &Arc<str>) -> Records {
         let mut tally = Tally::default();
-        let mut bytes = Vec::with_capacity(self.chunks.len() * 3 * CHUNK_BYTES as usize);
+        let mut bytes = spare_buffer();
         let mut records = Vec::new();
         let source_bytes = self.chunks.len() as u64 * CHUNK_BYTES;
         for chunk in self.chunks {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use super::records::{Layout, Numbering, Records};
+use super::records::{Layout, Numbering, Records, spare_buffer};
 use crate::tokens::{skip_space, string_end};
 
 /// Bytes of a stretch.
@@ -106,7 +106,9 @@ impl JsonLog {
         if end == 0 {
             return Ok(None);
         }
-        let rest = self.text[end..].to_vec();
+        let mut rest = spare_buffer();
+        rest.reserve(STRETCH + STRETCH / 4);
+        rest.extend_from_slice(&self.text[end..]);
         self.text.truncate(end);
         let bytes = std::mem::replace(&mut self.text, rest);
         let layout = Layout::Text { first: self.next_record, numbering: self.numbering };

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 pub use find::find_logs;
 pub use records::Records;
+pub(crate) use records::give_back;
 
 use evtx::EvtxLog;
 use json::JsonLog;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use memchr::{memchr, memmem};
 
@@ -18,6 +18,28 @@ pub struct Records {
     /// What the reader itself had to skip.
     pub(crate) skipped: BTreeMap<String, Skipped>,
     pub(crate) log: Arc<str>,
+}
+
+/// Buffers of units that were read, for the next units: memory that is new to the process costs
+/// more than reading into it.
+static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+/// Buffers kept, and the largest that is.
+const SPARES: usize = 8;
+const LARGEST_SPARE: usize = 8 << 20;
+
+/// An empty buffer.
+pub(crate) fn spare_buffer() -> Vec<u8> {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+}
+
+/// Gives a buffer back.
+pub(crate) fn give_back(mut buffer: Vec<u8>) {
+    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    if spare.len() < SPARES && buffer.capacity() <= LARGEST_SPARE {
+        buffer.clear();
+        spare.push(buffer);
+    }
 }
 
 /// Where the records are in the text.

@@ -1,0 +1,257 @@
+//! The ledger: every rule that was found, and what became of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rulestone_dialects::containers::{self, Reading};
+use rulestone_ir::{Diagnostic, LineIndex, Meta, Origin, Rule, Status};
+
+use crate::{Environment, Selection, find_rule_files};
+
+/// Everything that was found in the rule files.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// One entry for each rule, in the order of the files.
+    pub entries: Vec<Entry>,
+    /// Files and folders that could not be read.
+    pub problems: Vec<FileProblem>,
+    /// Files that were read.
+    pub files: usize,
+    /// Files that hold no rule of a language that is known.
+    pub foreign: Vec<Arc<str>>,
+}
+
+/// A file or folder that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileProblem {
+    /// The file or folder.
+    pub path: Arc<str>,
+    /// What the system says.
+    pub reason: String,
+}
+
+/// One rule that was found.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What its author says about it.
+    pub meta: Meta,
+    /// Where it came from.
+    pub origin: Origin,
+    /// How faithfully it runs.
+    pub status: Status,
+    /// What is to be said about it.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The text of its file, kept where there is something to say about it.
+    pub text: Option<Arc<str>>,
+    /// The rule, if it is loaded, or why not.
+    pub rule: Result<Arc<Rule>, Skip>,
+}
+
+/// Why a rule is not loaded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Skip {
+    /// Its diagnostics say why.
+    Status(Status),
+    /// It was not asked for, for this reason.
+    Selection(String),
+}
+
+impl Ledger {
+    /// The rules that are loaded, in the order of the files.
+    pub fn loaded(&self) -> Vec<Arc<Rule>> {
+        self.entries.iter().filter_map(|entry| entry.rule.as_ref().ok().cloned()).collect()
+    }
+
+    /// How many rules have this status.
+    pub fn count(&self, status: Status) -> usize {
+        self.entries.iter().filter(|entry| entry.status == status).count()
+    }
+}
+
+impl Entry {
+    /// Line and column of a diagnostic, from 1.
+    pub fn position(&self, diagnostic: &Diagnostic) -> (usize, usize) {
+        let text = self.text.as_deref().unwrap_or_default();
+        LineIndex::new(text).position(text, diagnostic.span.start)
+    }
+}
+
+/// Reads the rules at and below `places`.
+pub fn load(
+    places: &[PathBuf],
+    environment: &Environment,
+    selection: &Selection,
+    jobs: usize,
+) -> Ledger {
+    let mut ledger = Ledger::default();
+    let mut files = Vec::new();
+    for place in places {
+        let (found, problems) = find_rule_files(place);
+        files.extend(found);
+        ledger.problems.extend(
+            problems.into_iter().map(|(path, reason)| FileProblem { path: name_of(&path), reason }),
+        );
+    }
+    files.sort();
+    files.dedup();
+    ledger.files = files.len();
+    for file in read_all(&files, environment, selection, jobs) {
+        ledger.take(file);
+    }
+    ledger.mark_twins();
+    ledger
+}
+
+/// Reads rules that are at hand as texts, each with the name of its file.
+pub fn load_texts(
+    texts: &[(&str, &str)],
+    environment: &Environment,
+    selection: &Selection,
+) -> Ledger {
+    let mut ledger = Ledger { files: texts.len(), ..Ledger::default() };
+    for (name, text) in texts {
+        ledger.take(read_text((*name).into(), (*text).to_owned(), environment, selection));
+    }
+    ledger
+}
+
+enum File {
+    Rules(Vec<Entry>),
+    Foreign(Arc<str>),
+    Problem(FileProblem),
+}
+
+/// Files by turns over threads; results in the order of the files.
+fn read_all(
+    files: &[PathBuf],
+    environment: &Environment,
+    selection: &Selection,
+    jobs: usize,
+) -> Vec<File> {
+    let next = AtomicUsize::new(0);
+    let mut all: Vec<(usize, File)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs.clamp(1, files.len().max(1)))
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut own = Vec::new();
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(path) = files.get(at) else { return own };
+                        own.push((at, read_file(path, environment, selection)));
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, file)| file).collect()
+}
+
+fn read_file(path: &Path, environment: &Environment, selection: &Selection) -> File {
+    let name = name_of(path);
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            // A byte that is not UTF-8 shows as U+FFFD: mostly in a name, and no reason to drop
+            // a rule.
+            let text = match String::from_utf8(bytes) {
+                Ok(text) => text,
+                Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            };
+            read_text(name, text, environment, selection)
+        }
+        Err(error) => File::Problem(FileProblem { path: name, reason: error.to_string() }),
+    }
+}
+
+fn read_text(
+    name: Arc<str>,
+    text: String,
+    environment: &Environment,
+    selection: &Selection,
+) -> File {
+    if containers::recognise(&text).is_none() {
+        return File::Foreign(name);
+    }
+    let readings = containers::read(&text, &name, environment);
+    let kept = readings.iter().any(|reading| !reading.diagnostics.is_empty());
+    let text: Option<Arc<str>> = kept.then(|| text.into());
+    File::Rules(readings.into_iter().map(|r| Entry::new(r, text.clone(), selection)).collect())
+}
+
+fn name_of(path: &Path) -> Arc<str> {
+    path.to_string_lossy().into()
+}
+
+impl Entry {
+    fn new(reading: Reading, text: Option<Arc<str>>, selection: &Selection) -> Entry {
+        let Reading { meta, origin, rule, diagnostics } = reading;
+        let status = Status::of(&diagnostics);
+        let rule = match (rule, selection.refuses(origin.vendor, &meta)) {
+            (_, Some(reason)) => Err(Skip::Selection(reason)),
+            (Some(rule), None) if status.runs() => Ok(Arc::new(rule)),
+            (_, None) => Err(Skip::Status(status)),
+        };
+        let text = if diagnostics.is_empty() { None } else { text };
+        Entry { meta, origin, status, diagnostics, text, rule }
+    }
+}
+
+impl Ledger {
+    fn take(&mut self, file: File) {
+        match file {
+            File::Rules(entries) => self.entries.extend(entries),
+            File::Foreign(name) => self.foreign.push(name),
+            File::Problem(problem) => self.problems.push(problem),
+        }
+    }
+
+    /// Says of rules with one id that there are several: their alerts cannot be told apart by it.
+    fn mark_twins(&mut self) {
+        let mut first: std::collections::HashMap<String, Arc<str>> = Default::default();
+        for entry in &mut self.entries {
+            let path = entry.origin.path.clone();
+            match first.get(&entry.meta.id) {
+                Some(other) if !entry.meta.id.is_empty() => {
+                    let message = format!("the id {} also stands in {other}", entry.meta.id);
+                    let level = rulestone_ir::Level::Note;
+                    let twin = Diagnostic::new(level, "id-twice", message, entry.origin.span);
+                    entry.diagnostics.push(twin);
+                }
+                _ => {
+                    first.insert(entry.meta.id.clone(), path);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: &str = "title: One\nid: 11111111-1111-4111-8111-111111111111\nstatus: test\n\
+                        logsource:\n  product: windows\n  category: process_creation\n\
+                        detection:\n  a:\n    Image: x\n  condition: a\n";
+
+    #[test]
+    fn nothing_disappears() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &[u8]| std::fs::write(folder.path().join(name), text).unwrap();
+        write("a.yml", RULE.as_bytes());
+        write("b.yml", RULE.replace("condition: a", "condition: b").as_bytes());
+        write("c.yml", b"just: yaml\n");
+        write("d.txt", b"not looked at");
+        write("e.yml", RULE.replace("status: test", "status: deprecated").as_bytes());
+        let places = [folder.path().to_owned(), folder.path().join("missing")];
+        let ledger = load(&places, &Environment::default(), &Selection::default(), 2);
+        let statuses: Vec<_> = ledger.entries.iter().map(|entry| entry.status).collect();
+        assert_eq!(statuses, [Status::Exact, Status::Invalid, Status::Exact]);
+        assert_eq!(ledger.loaded().len(), 1);
+        assert!(matches!(ledger.entries[2].rule, Err(Skip::Selection(_))));
+        assert_eq!((ledger.foreign.len(), ledger.problems.len(), ledger.files), (1, 1, 4));
+        assert!(ledger.entries[1].diagnostics.iter().any(|d| d.code == "id-twice"));
+    }
+}
