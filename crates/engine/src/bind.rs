@@ -13,7 +13,7 @@ use rulestone_ir::{
 };
 use rulestone_value::Value;
 
-use crate::matcher::{FieldMatcher, Probe};
+use crate::matcher::{FieldMatcher, Probe, same_as};
 
 /// All rules, ready to be bound to whatever kinds the logs bring.
 pub struct Plan {
@@ -226,6 +226,9 @@ impl Plan {
         labels.sort();
         labels.dedup();
         if labels.is_empty() {
+            if seen {
+                return Obstacle::Never;
+            }
             let Some(Source::Events { scope, .. }) = self.rules[rule].sources.first() else {
                 return Obstacle::Never;
             };
@@ -448,7 +451,7 @@ struct Binder<'p> {
     columns: Vec<BoundColumn>,
     column_of: HashMap<(usize, String), usize, RandomState>,
     /// Probes that hold for what the kind says of a field, by field.
-    constants: HashMap<(usize, String), Option<Vec<u32>>, RandomState>,
+    constants: HashMap<(usize, String), Vec<u32>, RandomState>,
     weights: Vec<u32>,
     rules: Vec<BoundRule>,
 }
@@ -511,14 +514,12 @@ impl<'p> Binder<'p> {
             let column = self.column((*field, "*".to_owned()), reads);
             return self.own(column, probe);
         };
-        let expr = scope_kind.field(name);
+        let expr = settle(scope_kind.field(name), self.kind);
         let key = (*field, format!("{expr:?}"));
-        let plan = self.plan;
-        let kind = self.kind;
-        let constant = self.constants.entry(key.clone()).or_insert_with(|| {
-            constant(&expr, kind).map(|value| plan.fields[*field].holding(&value))
-        });
-        if let Some(holding) = constant {
+        if let Expr::Constant(value) = &expr {
+            let plan = self.plan;
+            let holding = self.constants.entry(key);
+            let holding = holding.or_insert_with(|| plan.fields[*field].holding(value));
             return Node::Const(holding.contains(&probe));
         }
         let column = self.column(key, Reads::Value { matcher: *field, expr });
@@ -532,7 +533,11 @@ impl<'p> Binder<'p> {
         else {
             return Node::Const(false);
         };
-        let (left, right) = (scope_kind.field(left), scope_kind.field(right));
+        let settled = |name| settle(scope_kind.field(name), self.kind);
+        let (left, right) = (settled(left), settled(right));
+        if let (Expr::Constant(left), Expr::Constant(right)) = (&left, &right) {
+            return Node::Const(same_as(&predicate, left, right));
+        }
         // Behind all probes, so that the numbers cannot meet.
         let probe = (self.plan.probes.len() + at) as u32;
         let key = (usize::MAX - at, format!("{left:?} {right:?}"));
@@ -586,22 +591,25 @@ impl<'p> Binder<'p> {
     }
 }
 
-/// What the kind alone says of an expression.
-fn constant(expr: &Expr, kind: &Kind) -> Option<Value> {
-    if &*kind.product != "windows" {
-        return None;
+/// An expression with what the kind alone says of it put in.
+fn settle(expr: Expr, kind: &Kind) -> Expr {
+    let settled = match expr {
+        Expr::Raw(name) => {
+            return kind.header(&name).map_or(Expr::Raw(name), Expr::Constant);
+        }
+        Expr::Constant(_) => return expr,
+        Expr::Call(function, arguments) => {
+            let arguments = arguments.into_iter().map(|argument| settle(argument, kind));
+            Expr::Call(function, arguments.collect())
+        }
+        Expr::Lookup { table, argument, keeps } => {
+            Expr::Lookup { table, argument: Box::new(settle(*argument, kind)), keeps }
+        }
+    };
+    if settled.inputs().is_empty() {
+        return Expr::Constant(settled.value(&|_| Value::Null));
     }
-    let text = |text: &str| if text.is_empty() { Value::Null } else { Value::string(text) };
-    match expr {
-        Expr::Constant(value) => Some(value.clone()),
-        Expr::Raw(name) => match &**name {
-            "EventID" => Some(text(&kind.event_id)),
-            "Channel" => Some(text(&kind.channel)),
-            "Provider_Name" => Some(text(&kind.provider)),
-            _ => None,
-        },
-        _ => None,
-    }
+    settled
 }
 
 impl Node {

@@ -2,12 +2,14 @@
 //!
 //! Slow on purpose. It says what the IR means; the matcher has to agree with it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use rulestone_events::{Event, ScopeKind, Views};
-use rulestone_ir::{Case, Field, Formula, Predicate, Regex, Rule, Source, Test};
+use rulestone_ir::{Case, Field, Formula, Predicate, Regex, Rule, Scope, Source, Test};
 use rulestone_value::{Value, fold};
 
 use crate::matcher::{over_elements, same_as};
@@ -17,51 +19,136 @@ pub fn fires(rule: &Rule, views: &Views, event: &Event) -> bool {
     rule.sources.iter().any(|source| match source {
         Source::Events { scope, filter } => {
             let kinds = views.scope(scope.schema.as_str(), &scope.keys);
-            ScopeKind::serving(&kinds, &event.kind)
-                .any(|(_, kind)| when_holds(kind, event) && formula_holds(filter, kind, event))
+            ScopeKind::serving(&kinds, &event.kind).any(|(_, kind)| {
+                let values = Values::new(kind, event);
+                values.when_holds() && values.formula_holds(filter)
+            })
         }
     })
 }
 
-/// Whether an event has what an entry asks of those it serves.
+/// Rules with the kinds that serve them looked up once, for whoever has many events.
+pub struct Reference<'r> {
+    scopes: Vec<Served<'r>>,
+}
+
+/// A scope, and the filters of the sources that look at it, each with its rule's place.
+struct Served<'r> {
+    kinds: Vec<Arc<ScopeKind>>,
+    filters: Vec<(usize, &'r Formula)>,
+}
+
+impl<'r> Reference<'r> {
+    /// Looks up what serves the rules.
+    pub fn new(rules: &'r [Arc<Rule>], views: &Views) -> Self {
+        let mut scope_of: HashMap<&Scope, usize> = HashMap::new();
+        let mut scopes: Vec<Served<'r>> = Vec::new();
+        for (at, rule) in rules.iter().enumerate() {
+            for source in &rule.sources {
+                let Source::Events { scope, filter } = source;
+                let scope = *scope_of.entry(scope).or_insert_with(|| {
+                    let kinds = views.scope(scope.schema.as_str(), &scope.keys);
+                    scopes.push(Served { kinds, filters: Vec::new() });
+                    scopes.len() - 1
+                });
+                scopes[scope].filters.push((at, filter));
+            }
+        }
+        Reference { scopes }
+    }
+
+    /// The places of the rules of which [`fires`] is true, in order.
+    pub fn firing(&self, event: &Event) -> Vec<usize> {
+        let mut firing = Vec::new();
+        for scope in &self.scopes {
+            for (_, kind) in ScopeKind::serving(&scope.kinds, &event.kind) {
+                let values = Values::new(kind, event);
+                if values.when_holds() {
+                    let holds = |(_, filter): &&(usize, &Formula)| values.formula_holds(filter);
+                    firing.extend(scope.filters.iter().filter(holds).map(|(rule, _)| *rule));
+                }
+            }
+        }
+        firing.sort_unstable();
+        firing.dedup();
+        firing
+    }
+}
+
+/// Whether an event has what an entry of a scope asks of those it serves.
 pub fn when_holds(kind: &ScopeKind, event: &Event) -> bool {
-    kind.when.iter().all(|(field, values)| {
-        let is_one = |element: &Value| {
-            let text = element.text().map(|text| fold(&text));
-            values.iter().any(|value| text.as_deref() == Some(&*fold(value)))
-        };
-        field_value(field, kind, event).elements().iter().any(is_one)
-    })
+    Values::new(kind, event).when_holds()
 }
 
 /// Whether a formula holds for an event read as one of a scope's kinds.
 pub fn formula_holds(formula: &Formula, kind: &ScopeKind, event: &Event) -> bool {
-    match formula {
-        Formula::And(parts) => parts.iter().all(|part| formula_holds(part, kind, event)),
-        Formula::Or(parts) => parts.iter().any(|part| formula_holds(part, kind, event)),
-        Formula::Not(part) => !formula_holds(part, kind, event),
-        Formula::Group(group) => formula_holds(&group.formula, kind, event),
-        Formula::Test(predicate) => predicate_holds(predicate, kind, event),
-    }
+    Values::new(kind, event).formula_holds(formula)
 }
 
 /// Whether a predicate holds for an event read as one of a scope's kinds.
 pub fn predicate_holds(predicate: &Predicate, kind: &ScopeKind, event: &Event) -> bool {
-    match &predicate.field {
-        Field::Any => event.fields.iter().any(|(_, value)| value_passes(predicate, value)),
-        Field::Named { name, .. } => {
-            let value = field_value(name, kind, event);
-            if let Test::SameAs(Field::Named { name, .. }, _) = &predicate.test {
-                return same_as(predicate, &value, &field_value(name, kind, event));
-            }
-            value_passes(predicate, &value)
-        }
-    }
+    Values::new(kind, event).predicate_holds(predicate)
 }
 
 /// What a field of the schema reads in an event.
 pub fn field_value(name: &str, kind: &ScopeKind, event: &Event) -> Value {
     kind.field(name).value(&|raw| event.get(raw).clone())
+}
+
+/// An event read as one of a scope's kinds. What a field reads is looked up once.
+struct Values<'e> {
+    kind: &'e ScopeKind,
+    event: &'e Event,
+    read: RefCell<HashMap<Arc<str>, Rc<Value>>>,
+}
+
+impl<'e> Values<'e> {
+    fn new(kind: &'e ScopeKind, event: &'e Event) -> Self {
+        Values { kind, event, read: RefCell::default() }
+    }
+
+    fn value(&self, name: &Arc<str>) -> Rc<Value> {
+        if let Some(value) = self.read.borrow().get(name) {
+            return value.clone();
+        }
+        let value = Rc::new(field_value(name, self.kind, self.event));
+        self.read.borrow_mut().insert(name.clone(), value.clone());
+        value
+    }
+
+    /// Whether the event has what the entry asks of those it serves.
+    fn when_holds(&self) -> bool {
+        self.kind.when.iter().all(|(field, values)| {
+            let is_one = |element: &Value| {
+                let text = element.text().map(|text| fold(&text));
+                values.iter().any(|value| text.as_deref() == Some(&*fold(value)))
+            };
+            self.value(field).elements().iter().any(is_one)
+        })
+    }
+
+    fn formula_holds(&self, formula: &Formula) -> bool {
+        match formula {
+            Formula::And(parts) => parts.iter().all(|part| self.formula_holds(part)),
+            Formula::Or(parts) => parts.iter().any(|part| self.formula_holds(part)),
+            Formula::Not(part) => !self.formula_holds(part),
+            Formula::Group(group) => self.formula_holds(&group.formula),
+            Formula::Test(predicate) => self.predicate_holds(predicate),
+        }
+    }
+
+    fn predicate_holds(&self, predicate: &Predicate) -> bool {
+        match &predicate.field {
+            Field::Any => self.event.fields.iter().any(|(_, v)| value_passes(predicate, v)),
+            Field::Named { name, .. } => {
+                let value = self.value(name);
+                if let Test::SameAs(Field::Named { name, .. }, _) = &predicate.test {
+                    return same_as(predicate, &value, &self.value(name));
+                }
+                value_passes(predicate, &value)
+            }
+        }
+    }
 }
 
 fn value_passes(predicate: &Predicate, value: &Value) -> bool {

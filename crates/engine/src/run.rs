@@ -44,6 +44,8 @@ pub struct LogFile {
     pub name: Arc<str>,
     /// The file; standard input where there is none.
     pub path: Option<PathBuf>,
+    /// Whether it is plain text, of which every line is an event; else its content says what it is.
+    pub lines: bool,
 }
 
 /// How to scan.
@@ -206,6 +208,20 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
 
     /// Opens the next log nobody has opened, unless too many wait already.
     fn open_next(&mut self) -> Option<Arc<OpenLog>> {
+        loop {
+            let (at, opened) = self.try_next()?;
+            match opened {
+                Ok(log) => {
+                    let open = Arc::new(OpenLog { at, log: Mutex::new(Some((log, 0))) });
+                    self.work.open().push(open.clone());
+                    return Some(open);
+                }
+                Err(error) => self.send_end((at, 0), Err(error)),
+            }
+        }
+    }
+
+    fn try_next(&self) -> Option<(usize, Result<Log, LogError>)> {
         let ahead = self.work.next.load(Ordering::Relaxed);
         let far = ahead >= self.work.handed_on.load(Ordering::Relaxed) + OPEN_AHEAD;
         if far && !self.work.open().is_empty() {
@@ -214,26 +230,18 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
         let at = self.work.next.fetch_add(1, Ordering::Relaxed);
         let file = self.work.logs.get(at)?;
         let opened = match &file.path {
+            Some(path) if file.lines => Log::open_lines(path, file.name.clone()),
             Some(path) => Log::open(path, file.name.clone()),
             None => Log::from_reader(std::io::stdin(), file.name.clone()),
         };
-        match opened {
-            Ok(log) => {
-                let open = Arc::new(OpenLog { at, log: Mutex::new(Some((log, 0))) });
-                self.work.open().push(open.clone());
-                Some(open)
-            }
-            Err(error) => {
-                self.send_end((at, 0), Err(error));
-                self.open_next()
-            }
-        }
+        Some((at, opened))
     }
 
     /// Takes a unit of the earliest log that others have open. Returns whether there may be more.
     fn help(&mut self) -> bool {
         let open = self.work.open().clone();
         open.iter().any(|open| self.step(open)) || {
+            std::thread::yield_now();
             self.work.next.load(Ordering::Relaxed) < self.work.logs.len()
                 || !self.work.open().is_empty()
         }
@@ -275,17 +283,18 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
         let records = unit.into_records();
         let (plan, make, matcher) = (self.plan, self.make, &mut self.matcher);
         let interest: &dyn Interest = if self.read_everything { &Everything } else { plan };
-        let mut hits: Vec<(u64, usize, T)> = Vec::new();
+        let mut hits: Vec<(usize, usize, T)> = Vec::new();
         let tally = self.ingest.read(records, interest, |batch| {
             matcher.run(batch, |row, program, rules| {
                 let event = batch.event(&batch.rows[row]);
-                let mut latest = None;
+                let position = batch.rows[row].position();
+                let mut seen = Vec::new();
                 for bound in rules.iter().map(|at| &program.rules()[*at as usize]) {
                     // Two of a scope's entries may let the same rule see the same event.
-                    if latest == Some(bound.rule) {
+                    if seen.contains(&bound.rule) {
                         continue;
                     }
-                    latest = Some(bound.rule);
+                    seen.push(bound.rule);
                     let hit = Hit {
                         rule: &plan.rules()[bound.rule],
                         rule_at: bound.rule,
@@ -294,12 +303,11 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
                         event: &event,
                         scope_kind: &bound.scope_kind,
                     };
-                    hits.push((event.record, bound.rule, make(hit)));
+                    hits.push((position, bound.rule, make(hit)));
                 }
             });
         });
-        hits.sort_by_key(|(record, rule, _)| (*record, *rule));
-        hits.dedup_by_key(|(record, rule, _)| (*record, *rule));
+        hits.sort_by_key(|(position, rule, _)| (*position, *rule));
         let hits = hits.into_iter().map(|(_, _, made)| made).collect();
         UnitOutcome { log: log_at, hits, tally, end: None }
     }

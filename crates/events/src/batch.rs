@@ -3,11 +3,13 @@
 use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use rulestone_value::{Time, Value};
 
+use crate::kinds::SHAPES;
 use crate::paths::rand_seed;
 use crate::tokens::{decode, string_end};
 use crate::{Event, Ingest, Kind, TextFilter};
@@ -47,6 +49,7 @@ impl Batch<'_> {
     /// Whether one of the filter's texts may be in one of a row's values.
     pub fn may_have(&self, row: &Row, filter: &mut TextFilter) -> bool {
         filter.may_be_in(&self.bytes[row.range.clone()])
+            || SHAPES.get(row.shape).constants().any(|(_, text)| filter.may_be_in(text.as_bytes()))
     }
 
     /// A row's event, decoded whole.
@@ -65,6 +68,13 @@ pub struct Row {
     /// Its bytes within the unit.
     pub(crate) range: Range<usize>,
     pub(crate) shape: usize,
+}
+
+impl Row {
+    /// Where it is among the events of its unit: greater for later ones, of whatever kind.
+    pub fn position(&self) -> usize {
+        self.range.start
+    }
 }
 
 /// One field of a batch.
@@ -86,7 +96,14 @@ pub struct Dictionary {
     ends: Vec<u32>,
     codes: HashTable<Code>,
     hasher: FixedState,
-    epoch: u32,
+    epoch: u64,
+}
+
+/// The next epoch of whatever dictionary: no two ever have the same.
+static NEXT_EPOCH: AtomicU64 = AtomicU64::new(1);
+
+fn next_epoch() -> u64 {
+    NEXT_EPOCH.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Default for Dictionary {
@@ -97,7 +114,7 @@ impl Default for Dictionary {
             ends: vec![0],
             codes: HashTable::new(),
             hasher: FixedState::with_seed(rand_seed()),
-            epoch: 0,
+            epoch: next_epoch(),
         }
     }
 }
@@ -113,8 +130,9 @@ impl Dictionary {
         self.ends.len() == 1
     }
 
-    /// Changes when the codes were given out anew: what was remembered by code is void.
-    pub fn epoch(&self) -> u32 {
+    /// Changes when the codes were given out anew: what was remembered by code is void. No two
+    /// dictionaries have the same, and none has 0.
+    pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
@@ -180,11 +198,11 @@ impl Dictionary {
     }
 
     pub(crate) fn clear(&mut self) {
+        // Its memory is kept: a dictionary that was emptied fills again.
         self.bytes.clear();
-        self.bytes.shrink_to(1 << 16);
         self.ends.truncate(1);
         self.codes.clear();
-        self.epoch += 1;
+        self.epoch = next_epoch();
     }
 }
 
@@ -224,6 +242,6 @@ mod tests {
         assert_ne!(dictionary.intern(br#""7""#), dictionary.intern(b"7"));
         let epoch = dictionary.epoch();
         dictionary.clear();
-        assert_eq!((dictionary.len(), dictionary.epoch()), (1, epoch + 1));
+        assert!(dictionary.is_empty() && dictionary.epoch() != epoch);
     }
 }

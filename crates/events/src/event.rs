@@ -1,5 +1,6 @@
 //! One event, decoded whole: for evidence, explanations and the reference evaluator.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rulestone_value::{Time, Value};
@@ -26,7 +27,7 @@ impl Event {
     /// The value called `name`, where spaces in the event's own names do not count.
     pub fn get(&self, name: &str) -> &Value {
         const NULL: &Value = &Value::Null;
-        self.fields.iter().find(|(own, _)| same_name(own, name)).map_or(NULL, |(_, value)| value)
+        self.fields.iter().find(|(own, _)| is_same_name(own, name)).map_or(NULL, |(_, value)| value)
     }
 
     /// The host it happened on, if it says so.
@@ -38,7 +39,12 @@ impl Event {
     }
 }
 
-/// Whether an event's own name reads as `name` once its spaces are stripped.
-fn same_name(own: &str, name: &str) -> bool {
-    own == name || (own.contains(' ') && own.chars().filter(|c| *c != ' ').eq(name.chars()))
+/// Whether two names are the same once their spaces are stripped.
+pub(crate) fn is_same_name(one: &str, other: &str) -> bool {
+    one == other || without_spaces(one) == without_spaces(other)
+}
+
+/// A field's name as rules and tables call it.
+pub(crate) fn without_spaces(name: &str) -> Cow<'_, str> {
+    if name.contains(' ') { name.replace(' ', "").into() } else { name.into() }
 }

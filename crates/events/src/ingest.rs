@@ -1,5 +1,6 @@
 //! From records to batches: which kind each record is of, and the codes of the values wanted.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use foldhash::fast::FixedState;
 use rulestone_value::{Time, Value};
 
 use crate::batch::{Batch, Code, Column, Dictionary, Row};
+use crate::event::{is_same_name, without_spaces};
 use crate::kinds::{Role, SHAPES};
 use crate::paths::{PathId, Paths, rand_seed};
 use crate::readers::{Records, give_back};
@@ -196,10 +198,9 @@ impl Ingest {
             let slot = &mut uses[cell.path.index()];
             if slot.is_none() {
                 let (name, role) = SHAPES.get(shape).field(self.paths.name(cell.path));
-                let key = if name.contains(' ') {
-                    Arc::from(name.replace(' ', ""))
-                } else {
-                    name.clone()
+                let key = match without_spaces(&name) {
+                    Cow::Borrowed(_) => name,
+                    Cow::Owned(key) => key.into(),
                 };
                 *slot = Some(Use { key, role });
             }
@@ -213,6 +214,9 @@ impl Ingest {
                 continue;
             };
             let token = cell.token(bytes);
+            if token == b"null" {
+                continue;
+            }
             match role {
                 Role::Provider => header.provider = token,
                 Role::Channel => header.channel = token,
@@ -342,10 +346,26 @@ impl Ingest {
         }
         if self.paths.len() > MAX_PATHS {
             *self = Ingest::new(self.settings.clone());
-        } else if self.dictionaries.iter().map(Dictionary::bytes_used).sum::<usize>()
-            > self.settings.dictionary_bytes
-        {
-            self.dictionaries.iter_mut().for_each(Dictionary::clear);
+        } else {
+            self.forget_some();
+        }
+    }
+
+    /// Empties the largest dictionaries once all together are too large: those of fields whose
+    /// values hardly repeat, which are not worth remembering.
+    fn forget_some(&mut self) {
+        let mut used: usize = self.dictionaries.iter().map(Dictionary::bytes_used).sum();
+        if used <= self.settings.dictionary_bytes {
+            return;
+        }
+        let mut by_size: Vec<&mut Dictionary> = self.dictionaries.iter_mut().collect();
+        by_size.sort_by_key(|dictionary| std::cmp::Reverse(dictionary.bytes_used()));
+        for dictionary in by_size {
+            if used <= self.settings.dictionary_bytes / 2 {
+                return;
+            }
+            used -= dictionary.bytes_used();
+            dictionary.clear();
         }
     }
 
@@ -382,13 +402,20 @@ impl Ingest {
         for cell in &cells {
             let (name, _) = shape.field(paths.name(cell.path));
             let value = decode(cell.token(&bytes[row.range.clone()]));
-            match fields.iter_mut().find(|(own, _)| *own == name) {
+            match fields.iter_mut().find(|(own, _)| is_same_name(own, &name)) {
                 Some((_, first)) => *first = Value::list([std::mem::take(first), value]),
                 None => fields.push((name, value)),
             }
         }
         for (name, value) in shape.constants() {
-            fields.push((Arc::from(name.as_str()), Value::string(&**value)));
+            if !fields.iter().any(|(own, _)| is_same_name(own, name)) {
+                fields.push((Arc::from(name.as_str()), Value::string(&**value)));
+            }
+        }
+        for (name, value) in &mut fields {
+            if let Some(said) = kind.header(&without_spaces(name)) {
+                *value = said;
+            }
         }
         Event { kind: kind.clone(), shape: &shape.name, time: row.time, record: row.record, fields }
     }

@@ -8,9 +8,13 @@ use aho_corasick::AhoCorasick;
 use aho_corasick::packed::Searcher;
 use memchr::memmem;
 
+use crate::tokens::string_end;
+
 /// Looks for texts in the bytes of events.
 pub struct TextFilter {
     search: Search,
+    /// Whether one of the texts may be that of a number, which a log may write in many ways.
+    numeric: bool,
     folded: Vec<u8>,
 }
 
@@ -37,6 +41,10 @@ const SHORTEST: usize = 3;
 impl TextFilter {
     /// A filter for texts, each one folded.
     pub fn new<'t>(texts: impl IntoIterator<Item = &'t str>) -> TextFilter {
+        let texts: Vec<&str> = texts.into_iter().collect();
+        let is_numeric =
+            |text: &&str| text.bytes().all(|b| b.is_ascii_digit() || b"-.".contains(&b));
+        let numeric = texts.iter().any(is_numeric);
         let atoms: Option<Vec<&[u8]>> = texts.into_iter().map(atom).collect();
         let search = match atoms {
             None => Search::Always,
@@ -47,7 +55,7 @@ impl TextFilter {
                 Search::new(&atoms)
             }
         };
-        TextFilter { search, folded: Vec::new() }
+        TextFilter { search, numeric, folded: Vec::new() }
     }
 
     /// Whether one of the texts may be in a record with these bytes.
@@ -61,6 +69,9 @@ impl TextFilter {
         if !self.folded.is_ascii()
             && ASCII_WHEN_FOLDED.iter().any(|c| memmem::find(&self.folded, c.as_bytes()).is_some())
         {
+            return true;
+        }
+        if self.numeric && has_rewritten_number(record) {
             return true;
         }
         match &self.search {
@@ -78,6 +89,34 @@ impl Search {
         }
         AhoCorasick::new(atoms).map_or(Search::Always, Search::Automaton)
     }
+}
+
+/// Whether a number stands in a record whose text is not a part of how it is written: `1e3` reads
+/// as 1000, and of many digits the last are rounded.
+fn has_rewritten_number(record: &[u8]) -> bool {
+    /// As many bytes hold no more digits than a 64-bit float keeps.
+    const KEPT: usize = 15;
+    let in_number = |b: &u8| b.is_ascii_digit() || b"+-.eE".contains(b);
+    let mut at = 0;
+    while let Some(byte) = record.get(at) {
+        match byte {
+            b'"' => at = string_end(record, at + 1).map_or(record.len(), |quote| quote + 1),
+            b'-' | b'0'..=b'9' => {
+                let rest = &record[at..];
+                let token = &rest[..rest.iter().position(|b| !in_number(b)).unwrap_or(rest.len())];
+                let has = |bytes: &[u8]| token.iter().any(|b| bytes.contains(b));
+                if has(b"eE")
+                    || (has(b".") && token.len() > KEPT)
+                    || matches!(token, [b'-', b'0' | b'.', ..])
+                {
+                    return true;
+                }
+                at += token.len();
+            }
+            _ => at += 1,
+        }
+    }
+    false
 }
 
 /// The longest part of a text that stands in JSON as it stands in the value, from its most
@@ -118,6 +157,10 @@ mod tests {
             (r"c:\temp\evil.exe", r#"{"a":"C:\\Temp\\Evil.exe"}"#, true),
             (r"c:\temp\evil.exe", r#"{"a":"C:\\Temp\\good.exe"}"#, false),
             ("ab", r#"{"a":"x"}"#, true),
+            ("1000", r#"{"a":1e3}"#, true),
+            ("1000", r#"{"a":999,"b":"1e3"}"#, false),
+            ("-0.5", r#"{"a":-.5}"#, true),
+            ("0.12345678901234568", r#"{"a":[0.12345678901234567890]}"#, true),
             ("été chaud", r#"{"a":"ÉTÉ CHAUD"}"#, true),
         ];
         for (text, record, expected) in cases {

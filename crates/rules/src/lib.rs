@@ -6,9 +6,14 @@
 
 mod find;
 mod ledger;
+mod placeholders;
 mod select;
+mod testcase;
+mod yaml;
 
 pub use find::find_rule_files;
 pub use ledger::{Entry, FileProblem, Ledger, Skip, load, load_texts};
+pub use placeholders::read_placeholders;
 pub use rulestone_dialects::Environment;
 pub use select::Selection;
+pub use testcase::{Expect, TestCase, TestLog, TestProblem, find_tests};

@@ -85,12 +85,14 @@ impl FieldMatcher {
         if elements.is_empty() {
             return holding;
         }
-        holding.extend(&built.exists);
         if let [element] = elements {
+            holding.extend(&built.exists);
             built.element(element, &self.probes, &mut holding);
             return holding;
         }
-        let mut counts: HashMap<u32, usize> = HashMap::new();
+        // Elements are never null: all of them exist.
+        let existing = built.exists.iter().map(|id| (*id, elements.len()));
+        let mut counts: HashMap<u32, usize> = existing.collect();
         for element in elements {
             let mut of_element = Vec::new();
             built.element(element, &self.probes, &mut of_element);

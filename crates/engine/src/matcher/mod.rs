@@ -34,7 +34,7 @@ pub struct Matcher<'p> {
 /// For each code of a dictionary, the list of the probes that hold; `None` where nobody has looked.
 #[derive(Default)]
 struct ByCode {
-    epoch: u32,
+    epoch: u64,
     lists: Vec<Option<ListId>>,
 }
 
@@ -56,7 +56,8 @@ struct ColumnState {
     own: HashMap<ListId, ListId, RandomState>,
     /// For columns that read several fields: by the codes of all of them.
     by_codes: HashMap<Box<[Code]>, ListId, RandomState>,
-    epochs: u64,
+    /// Of the dictionaries that those codes are from; 0 for a field without one.
+    epochs: Vec<u64>,
     /// For the column of the whole event.
     filter: Option<TextFilter>,
 }
@@ -230,7 +231,8 @@ impl<'p> Matcher<'p> {
         let width = state.program.columns.len();
         let dictionaries = inputs.iter().map(|c| c.map(|c| batch.dictionary(c)));
         let dictionaries: Vec<_> = dictionaries.collect();
-        let epochs = dictionaries.iter().flatten().map(|d| u64::from(d.epoch()) + 1).sum();
+        let epochs = dictionaries.iter().map(|d| d.map_or(0, |d| d.epoch()));
+        let epochs: Vec<u64> = epochs.collect();
         if state.columns[at].epochs != epochs {
             state.columns[at].by_codes.clear();
             state.columns[at].epochs = epochs;

@@ -5,6 +5,7 @@ mod titles;
 
 use std::sync::Arc;
 
+use rulestone_value::Value;
 use serde::Deserialize;
 
 pub(crate) use shapes::{Role, SHAPES};
@@ -30,6 +31,25 @@ impl Kind {
     /// Whether no table knows these records: they run on their own field names.
     pub fn is_unknown(&self) -> bool {
         &*self.product == "json"
+    }
+
+    /// What every event of this kind has in a field, where the kind says so: a Windows event has
+    /// one event id, one channel and one provider, however its exporter writes them.
+    pub fn header(&self, field: &str) -> Option<Value> {
+        if &*self.product != "windows" {
+            return None;
+        }
+        let text = match field {
+            "EventID" => &self.event_id,
+            "Channel" => &self.channel,
+            "Provider_Name" => &self.provider,
+            _ => return None,
+        };
+        Some(match text.parse::<i64>() {
+            Ok(id) if field == "EventID" && *id.to_string() == **text => Value::Integer(id),
+            _ if text.is_empty() => Value::Null,
+            _ => Value::string(&**text),
+        })
     }
 
     /// The kind in one line: `Security 4688`, `aws cloudtrail`.

@@ -5,6 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
+use crate::event::without_spaces;
+
 /// What a value of the header is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -164,7 +166,7 @@ impl Shape {
         let own = own_name(inner);
         if is_data {
             // A value that has the name of a header value is not the header's.
-            let taken = HEADER.contains(&own.as_str());
+            let taken = HEADER.contains(&&*without_spaces(&own));
             return (if taken { format!("EventData_{own}").into() } else { own.into() }, None);
         }
         let (header, at) = match self.rename.get(own.as_str()) {

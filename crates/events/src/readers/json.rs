@@ -65,6 +65,8 @@ pub(crate) struct JsonLog {
     numbering: Numbering,
     next_record: u64,
     at_end: bool,
+    /// What went wrong behind the text that is still here.
+    failed: Option<io::Error>,
 }
 
 impl JsonLog {
@@ -83,6 +85,7 @@ impl JsonLog {
             numbering: if is_list { Numbering::Ordinals } else { Numbering::Lines },
             next_record: 1,
             at_end: false,
+            failed: None,
         };
         json.take_in(&head);
         json
@@ -91,7 +94,14 @@ impl JsonLog {
     pub(crate) fn next_unit(&mut self) -> io::Result<Option<Records>> {
         let mut wanted = STRETCH;
         let end = loop {
-            self.fill(wanted)?;
+            if let Err(error) = self.fill(wanted) {
+                // What was read before comes first; the next call tells.
+                if self.text.is_empty() || self.failed.is_some() {
+                    return Err(self.failed.take().unwrap_or(error));
+                }
+                self.failed = Some(error);
+                self.at_end = true;
+            }
             if self.at_end {
                 break self.text.len();
             }
@@ -104,7 +114,7 @@ impl JsonLog {
             wanted = self.text.len() * 2;
         };
         if end == 0 {
-            return Ok(None);
+            return self.failed.take().map_or(Ok(None), Err);
         }
         let mut rest = spare_buffer();
         rest.reserve(STRETCH + STRETCH / 4);

@@ -7,6 +7,7 @@
 mod evtx;
 mod find;
 mod json;
+mod lines;
 mod records;
 
 use std::fs::File;
@@ -22,6 +23,7 @@ pub(crate) use records::give_back;
 
 use evtx::EvtxLog;
 use json::JsonLog;
+use lines::LinesLog;
 
 /// What a file is, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +97,7 @@ enum Inner {
     Empty,
     Evtx(EvtxLog),
     Json(JsonLog),
+    Lines(LinesLog),
 }
 
 /// A stretch of a log.
@@ -132,6 +135,16 @@ impl Log {
             return Ok(Log::new(name, Inner::Evtx(EvtxLog::from_path(path)?)));
         }
         Log::stream(head, Box::new(BufReader::new(file)), name)
+    }
+
+    /// Opens a file as plain text, of which every line is an event.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn open_lines(path: &Path, name: Arc<str>) -> Result<Log, LogError> {
+        let lines = LinesLog::new(Box::new(File::open(path)?), name.clone());
+        Ok(Log::new(name, Inner::Lines(lines)))
     }
 
     /// Opens whatever comes out of `reader`: standard input, say.
@@ -187,17 +200,23 @@ impl Log {
         let content = match &mut self.inner {
             Inner::Empty => None,
             Inner::Evtx(log) => log.next_unit().map(Content::Evtx),
-            Inner::Json(log) => match log.next_unit() {
-                Ok(unit) => unit.map(Content::Json),
-                Err(error) => {
-                    self.failed = Some(error.to_string());
-                    None
-                }
-            },
+            Inner::Json(log) => Log::text(log.next_unit(), &mut self.failed),
+            Inner::Lines(log) => Log::text(log.next_unit(), &mut self.failed),
         }?;
         let place = UnitPlace { log: self.name.clone(), unit: self.units };
         self.units += 1;
         Some(Unit { place, content })
+    }
+
+    fn text(
+        unit: std::io::Result<Option<Records>>,
+        failed: &mut Option<String>,
+    ) -> Option<Content> {
+        unit.unwrap_or_else(|error| {
+            *failed = Some(error.to_string());
+            None
+        })
+        .map(Content::Json)
     }
 
     /// What went wrong while reading, if something did.

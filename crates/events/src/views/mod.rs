@@ -135,6 +135,9 @@ struct KindFields {
 
 /// The tables built in: schema, file, text.
 const BUILT_IN: &[(&str, &str, &str)] = &[
+    ("entity", "windows.toml", include_str!("entity/windows.toml")),
+    ("entity", "cloud.toml", include_str!("entity/cloud.toml")),
+    ("entity", "unknown.toml", include_str!("entity/unknown.toml")),
     ("sigma", "windows_categories.toml", include_str!("sigma/windows_categories.toml")),
     ("sigma", "windows_services.toml", include_str!("sigma/windows_services.toml")),
     ("sigma", "antivirus.toml", include_str!("sigma/antivirus.toml")),
@@ -276,6 +279,11 @@ impl ScopeKind {
             settled |= serves && own.when.is_empty();
             serves
         })
+    }
+
+    /// How a field of the schema reads, if the table says so.
+    pub fn own_field(&self, name: &str) -> Option<&Expr> {
+        self.fields.get(name)
     }
 
     /// How a field of the schema reads.

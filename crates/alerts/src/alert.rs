@@ -1,0 +1,307 @@
+//! An alert: a finding with everything somebody needs to judge it.
+
+use std::sync::Arc;
+
+use rulestone_engine::reference::field_value;
+use rulestone_engine::{Hit, Matched, explain};
+use rulestone_events::{Event, Views};
+use rulestone_ir::{Case, Field, Rule, Severity, Test};
+use rulestone_value::{Time, Value, fold};
+
+use crate::attack::{AlertTechnique, Tactic, tactics_of, techniques_of};
+use crate::entity::{Entity, EntityType, EntityView, Role};
+use crate::identity::{AlertId, Identity};
+
+/// A finding with severity, risk, ATT&CK, entities and evidence. Serialised, it is one line of
+/// the NDJSON contract.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alert {
+    /// The same for the same finding, wherever its events are read.
+    pub id: AlertId,
+    /// When it happened, if the events say so.
+    pub time: Option<Time>,
+    /// The rule that fired.
+    pub rule: Arc<Rule>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How bad it is, 0 to 100.
+    pub risk_score: u8,
+    /// Whether the rule is meant for other rules to build on, not to be looked at by itself.
+    pub building_block: bool,
+    /// One line for whoever reads it.
+    pub message: String,
+    /// The techniques the rule names.
+    pub techniques: Vec<AlertTechnique>,
+    /// The tactics it serves: those it names, else those of its techniques.
+    pub tactics: Vec<&'static Tactic>,
+    /// Who and what it is about.
+    pub entities: Vec<Entity>,
+    /// The rule's own output row, in the names of its schema.
+    pub fields: Vec<(Arc<str>, Value)>,
+    /// The first events it rests on.
+    pub evidence: Vec<Evidence>,
+    /// How many events it rests on.
+    pub evidence_total: u64,
+    /// The predicates it rests on, with the values that passed them.
+    pub matched: Vec<MatchedValue>,
+}
+
+/// An event that an alert rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// The log, as the user named it.
+    pub log: Arc<str>,
+    /// The event, with its number in the log and all its values.
+    pub event: Event,
+}
+
+/// A predicate that an alert rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatchedValue {
+    /// The stage it stands in; the filter of a source is 1.
+    pub stage: usize,
+    /// The field in the rule's schema; `*` for every value.
+    pub field: Arc<str>,
+    /// The word for the test.
+    pub test: &'static str,
+    /// What the value was tested against.
+    pub pattern: String,
+    /// The value that passed, cut to a window on what passed where it is long.
+    pub value: Value,
+}
+
+impl Alert {
+    /// The alert of a rule that turns every hit into a finding.
+    pub fn from_hit(hit: &Hit<'_>, views: &Views) -> Alert {
+        let view = EntityView::new(hit.event, views);
+        let mut identity = Identity::new(&hit.rule.meta.id, &[]);
+        identity.event(&view, hit.event);
+        let meta = &hit.rule.meta;
+        let techniques = techniques_of(&meta.attack);
+        let entities = view.entities();
+        let matched = explain(hit.filter(), hit.scope_kind, hit.event).matched;
+        Alert {
+            id: identity.finish(),
+            time: hit.event.time,
+            severity: meta.severity,
+            risk_score: meta.severity.risk_score(),
+            building_block: false,
+            message: message(&meta.title, &entities),
+            tactics: tactics_of(&meta.attack, &techniques),
+            techniques,
+            entities,
+            fields: output_row(hit, &matched),
+            evidence: vec![Evidence { log: hit.log.clone(), event: hit.event.clone() }],
+            evidence_total: 1,
+            matched: matched.into_iter().map(MatchedValue::from).collect(),
+            rule: hit.rule.clone(),
+        }
+    }
+
+    /// The host it is about, if it is about one.
+    pub fn host(&self) -> Option<&str> {
+        self.entity(EntityType::Host, |_| true)
+    }
+
+    /// The user it is about, if it is about one: who did it before whom it was done to.
+    pub fn user(&self) -> Option<&str> {
+        let user = |wanted| self.entity(EntityType::User, move |role| role == wanted);
+        user(Some(Role::Actor)).or_else(|| self.entity(EntityType::User, |_| true))
+    }
+
+    fn entity(&self, kind: EntityType, role: impl Fn(Option<Role>) -> bool) -> Option<&str> {
+        let is_it = |entity: &&Entity| entity.kind == kind && role(entity.role);
+        self.entities.iter().find(is_it).map(|entity| entity.value.as_str())
+    }
+}
+
+/// The title, with whom it is about.
+fn message(title: &str, entities: &[Entity]) -> String {
+    let of = |kind| entities.iter().find(|entity| entity.kind == kind).map(|e| e.value.as_str());
+    match (of(EntityType::Host), of(EntityType::User)) {
+        (Some(host), Some(user)) => format!("{title} on {host} by {user}"),
+        (Some(host), None) => format!("{title} on {host}"),
+        (None, Some(user)) => format!("{title} by {user}"),
+        (None, None) => title.to_owned(),
+    }
+}
+
+/// The fields the rule's author wants to see, then those that made it fire; null ones are left
+/// out.
+fn output_row(hit: &Hit<'_>, matched: &[Matched]) -> Vec<(Arc<str>, Value)> {
+    let wanted = hit.rule.meta.fields.iter().map(|name| Arc::from(name.as_str()));
+    let named = matched.iter().filter_map(|matched| match &matched.predicate.field {
+        Field::Named { name, .. } => Some(name.clone()),
+        Field::Any => None,
+    });
+    let mut row: Vec<(Arc<str>, Value)> = Vec::new();
+    for name in wanted.chain(named) {
+        if row.iter().any(|(own, _)| *own == name) {
+            continue;
+        }
+        let value = field_value(&name, hit.scope_kind, hit.event);
+        if !value.is_null() {
+            row.push((name, value));
+        }
+    }
+    row
+}
+
+impl From<Matched> for MatchedValue {
+    fn from(matched: Matched) -> Self {
+        let Matched { predicate, value } = matched;
+        let value = match value {
+            Value::String(text) => Value::String(window(text, &predicate.test, predicate.case)),
+            value => value,
+        };
+        let field = match predicate.field {
+            Field::Named { name, .. } => name,
+            Field::Any => Arc::from("*"),
+        };
+        let (test, pattern) = (predicate.test.name(), predicate.test.pattern());
+        MatchedValue { stage: 1, field, test, pattern, value }
+    }
+}
+
+/// Bytes of a value that are shown as what passed a test. The evidence has the whole: a script of
+/// 30 kB that twenty patterns are found in would otherwise stand twenty times in one alert.
+const WINDOW: usize = 1024;
+
+/// A long text cut to the stretch that passed a test, where that can be told, else to its start.
+fn window(text: String, test: &Test, case: Case) -> String {
+    const BEFORE: usize = WINDOW / 4;
+    if text.len() <= WINDOW {
+        return text;
+    }
+    let found = match (test, case) {
+        (Test::Contains(wanted), Case::Sensitive) => text.find(wanted.as_str()),
+        // Folding seldom changes a text's length; where it does the window is off by as much.
+        (Test::Contains(wanted), Case::Insensitive) => fold(&text).find(&fold(wanted)),
+        (Test::EndsWith(_), _) => Some(text.len()),
+        _ => None,
+    };
+    let start = found.unwrap_or(0).saturating_sub(BEFORE).min(text.len() - WINDOW);
+    let start = text.floor_char_boundary(start);
+    let end = text.floor_char_boundary(start + WINDOW);
+    let mark = |cut: bool| if cut { "…" } else { "" };
+    format!("{}{}{}", mark(start > 0), &text[start..end], mark(end < text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{alert_of, rule, sysmon, whoami_rule};
+
+    #[test]
+    fn a_hit_becomes_an_alert() {
+        let event = sysmon(
+            1,
+            &[
+                ("Image", "C:\\Windows\\System32\\whoami.exe"),
+                ("CommandLine", "whoami /all"),
+                ("User", "CORP\\bob"),
+            ],
+        );
+        let alert = alert_of(&whoami_rule(), &event);
+        assert_eq!(alert.message, "Account Lookup With Whoami on ws01.corp.example by CORP\\bob");
+        assert_eq!((alert.host(), alert.user()), (Some("ws01.corp.example"), Some("CORP\\bob")));
+        let row: Vec<&str> = alert.fields.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(row, ["CommandLine", "Image"], "what the author wants, then what matched");
+        let matched: Vec<_> =
+            alert.matched.iter().map(|m| (&*m.field, m.test, m.pattern.as_str())).collect();
+        assert_eq!(
+            matched,
+            [("Image", "ends_with", "\\whoami.exe"), ("CommandLine", "contains", "/all")]
+        );
+        assert_eq!((alert.severity, alert.risk_score), (Severity::High, 73));
+        assert_eq!(alert.techniques[0].id, "T1033");
+    }
+
+    #[test]
+    fn paths_are_no_part_of_the_id() {
+        let event = sysmon(1, &[("Image", "C:\\whoami.exe"), ("CommandLine", "whoami /all")]);
+        let first = alert_of(&whoami_rule(), &event);
+        let mut moved = rule(include_str!("samples/whoami.yml"), "elsewhere/x.yml");
+        Arc::make_mut(&mut moved).meta.title = "Another title".to_owned();
+        let second = alert_of(&moved, &event);
+        assert_ne!(first.rule.origin.path, second.rule.origin.path);
+        assert_eq!(first.id, second.id);
+    }
+
+    #[test]
+    fn long_values_are_cut_to_what_passed() {
+        let long = format!("{}NEEDLE{}", "é".repeat(5000), "b".repeat(5000));
+        let contains = Test::Contains("needle".to_owned());
+        let cases = [
+            (&contains, Case::Insensitive, true),
+            (&contains, Case::Sensitive, false),
+            (&Test::Exists, Case::Insensitive, false),
+        ];
+        for (test, case, shown) in cases {
+            let cut = window(long.clone(), test, case);
+            assert_eq!(cut.contains("NEEDLE"), shown, "{test:?} {case:?}");
+            assert!(cut.len() <= WINDOW + 2 * "…".len() && cut.ends_with('…'), "{test:?}");
+        }
+        let end = window(long, &Test::EndsWith("b".to_owned()), Case::Insensitive);
+        assert!(end.starts_with('…') && end.ends_with('b'));
+        assert_eq!(window("short".to_owned(), &contains, Case::Sensitive), "short");
+    }
+}
+#[cfg(test)]
+mod speed_tmp {
+    #[test]
+    fn speed() {
+        use super::*;
+        let rule = crate::samples::whoami_rule();
+        let mut values: Vec<(String, String)> = (0..20)
+            .map(|i| (format!("Field{i}"), "some value of a usual length".to_owned()))
+            .collect();
+        values.push(("Image".into(), "C:\\Windows\\System32\\whoami.exe".into()));
+        values.push(("CommandLine".into(), "whoami /all".into()));
+        values.push(("User".into(), "CORP\\bob".into()));
+        let v: Vec<(&str, &str)> = values.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let event = crate::samples::sysmon(1, &v);
+        let views = Views::built_in().unwrap();
+        let rulestone_ir::Source::Events { scope, .. } = &rule.sources[0];
+        let kinds = views.scope(scope.schema.as_str(), &scope.keys);
+        let sk = &kinds[0];
+        let log = Arc::from("logs/ws01.evtx");
+        let hit =
+            Hit { rule: &rule, rule_at: 0, source: 0, log: &log, event: &event, scope_kind: sk };
+        for _ in 0..2 {
+            let t = std::time::Instant::now();
+            for _ in 0..10000 {
+                std::hint::black_box(Alert::from_hit(&hit, &views));
+            }
+            eprintln!("from_hit {:?}", t.elapsed() / 10000);
+            let t = std::time::Instant::now();
+            for _ in 0..10000 {
+                std::hint::black_box(explain(hit.filter(), hit.scope_kind, hit.event));
+            }
+            eprintln!("explain {:?}", t.elapsed() / 10000);
+            let t = std::time::Instant::now();
+            for _ in 0..10000 {
+                std::hint::black_box(EntityView::new(hit.event, &views));
+            }
+            eprintln!("view {:?}", t.elapsed() / 10000);
+            let e = EntityView::new(hit.event, &views);
+            let t = std::time::Instant::now();
+            for _ in 0..10000 {
+                std::hint::black_box(e.entities());
+            }
+            eprintln!("entities {:?}", t.elapsed() / 10000);
+            let a = Alert::from_hit(&hit, &views);
+            let t = std::time::Instant::now();
+            for _ in 0..10000 {
+                std::hint::black_box(serde_json::to_vec(&a).unwrap());
+            }
+            eprintln!("json {:?}", t.elapsed() / 10000);
+            let mut r = crate::Report::default();
+            let t = std::time::Instant::now();
+            for _ in 0..10000 {
+                r.add_alert(&a);
+            }
+            eprintln!("report {:?}", t.elapsed() / 10000);
+        }
+    }
+}

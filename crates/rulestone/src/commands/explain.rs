@@ -1,0 +1,304 @@
+//! `rulestone explain`: a rule in plain words, and what kept it from firing.
+
+use std::collections::BinaryHeap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use rulestone_engine::{Explanation, Obstacle, Plan, ScanSettings, explain, reference, scan};
+use rulestone_events::{
+    Event, Fields, Ingest, Interest, Kind, Log, ScopeKind, Settings, Tally, Views,
+};
+use rulestone_ir::{Field, Formula, Predicate, Relation, Rule, Source, Test};
+use rulestone_rules::Entry;
+
+use crate::args::{ExplainArgs, RuleArgs};
+use crate::diagnose;
+use crate::outcome::{Ends, Outcome};
+use crate::settings;
+use crate::terminal::Talk;
+
+/// Explains rules.
+pub(crate) fn run(args: &ExplainArgs, talk: &Talk) -> Result<Outcome> {
+    let ledger = settings::load_rules(&rule_args(args), settings::jobs(None)?, talk)?;
+    let asked = |entry: &&Entry| {
+        std::path::Path::new(&args.rule).is_file()
+            || args.rule.eq_ignore_ascii_case(&entry.meta.id)
+            || args.rule.eq_ignore_ascii_case(&entry.meta.title)
+    };
+    let entries: Vec<&Entry> = ledger.entries.iter().filter(asked).collect();
+    if entries.is_empty() {
+        return Err(Ends::usage(format!(
+            "no rule file, id or title is {:?} ({} rules were read)",
+            args.rule,
+            ledger.entries.len()
+        )));
+    }
+    let views = settings::load_views(&args.rules)?;
+    let logs = settings::logs(&args.logs, talk)?;
+    let mut out = String::new();
+    for entry in entries {
+        describe(entry, talk, &mut out);
+        if let (Ok(rule), false) = (&entry.rule, logs.is_empty()) {
+            on_logs(rule, &views, &logs, args.most, &mut out);
+        }
+    }
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(out.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Ends::output("standard output", &error))?;
+    Ok(Outcome::Done)
+}
+
+/// A rule that is named is looked at whatever its status, in its own file if it is one.
+fn rule_args(args: &ExplainArgs) -> RuleArgs {
+    let own = &args.rules;
+    let file = PathBuf::from(&args.rule);
+    let is_file = file.is_file();
+    RuleArgs {
+        rules: if is_file { vec![file] } else { own.rules.clone() },
+        only: if is_file { Vec::new() } else { vec![args.rule.clone()] },
+        min_severity: None,
+        placeholders: own.placeholders.clone(),
+        views: own.views.clone(),
+        strict: own.strict,
+    }
+}
+
+fn describe(entry: &Entry, talk: &Talk, out: &mut String) {
+    let meta = &entry.meta;
+    let _ = writeln!(out, "{}", meta.title);
+    let _ = writeln!(
+        out,
+        "  {} rule {}, severity {}, {}",
+        entry.origin.vendor.as_str(),
+        meta.id,
+        meta.severity.as_str(),
+        entry.status.as_str()
+    );
+    if !meta.description.is_empty() {
+        let _ = writeln!(out, "  {}", meta.description.trim().replace('\n', "\n  "));
+    }
+    for diagnostic in &entry.diagnostics {
+        let _ = writeln!(out, "{}", diagnose::render(entry, diagnostic, talk.data_color));
+    }
+    let Ok(rule) = &entry.rule else { return };
+    for source in &rule.sources {
+        let Source::Events { scope, filter } = source;
+        let keys: Vec<String> = scope.keys.iter().map(|(k, v)| format!("{k} {v}")).collect();
+        let _ = writeln!(out, "\nFires on an event of {} when", keys.join(", "));
+        sentence(filter, true, 1, out);
+    }
+    let _ = writeln!(out);
+}
+
+/// A formula as an indented list of sentences; `wanted` turns under every `not`.
+fn sentence(formula: &Formula, wanted: bool, depth: usize, out: &mut String) {
+    let indent = "  ".repeat(depth);
+    match formula {
+        Formula::Not(part) => sentence(part, !wanted, depth, out),
+        Formula::Test(predicate) => {
+            let _ = writeln!(out, "{indent}{}", in_words(predicate, wanted));
+        }
+        Formula::Group(group) => {
+            let _ = writeln!(out, "{indent}[{}]", group.name);
+            sentence(&group.formula, wanted, depth + 1, out);
+        }
+        Formula::And(parts) | Formula::Or(parts) => {
+            // Under a `not`, "all of" becomes "not all of", which is what an author means.
+            let all = matches!(formula, Formula::And(_));
+            let lead = match (parts.len(), all, wanted) {
+                (0, all, wanted) => {
+                    if all == wanted {
+                        "always"
+                    } else {
+                        "never"
+                    }
+                }
+                (_, true, true) => "all of",
+                (_, false, true) => "at least one of",
+                (_, true, false) => "not all of",
+                (_, false, false) => "none of",
+            };
+            let _ = writeln!(out, "{indent}{lead}");
+            parts.iter().for_each(|part| sentence(part, true, depth + 1, out));
+        }
+    }
+}
+
+fn in_words(predicate: &Predicate, wanted: bool) -> String {
+    let field = match &predicate.field {
+        Field::Named { name, .. } => name.to_string(),
+        Field::Any => "any value".to_owned(),
+    };
+    let pattern = predicate.test.pattern();
+    let (yes, no) = match &predicate.test {
+        Test::Exists => ("has a value", "has no value"),
+        Test::Equals(_) => ("is", "is not"),
+        Test::StartsWith(_) => ("starts with", "does not start with"),
+        Test::EndsWith(_) => ("ends with", "does not end with"),
+        Test::Contains(_) => ("contains", "does not contain"),
+        Test::Wildcard(_) => ("fits the pattern", "does not fit the pattern"),
+        Test::Regex(_) => ("matches the expression", "does not match the expression"),
+        Test::Cidr(_) => ("is an address in", "is no address in"),
+        Test::Number(..) => ("is a number", "is not a number"),
+        Test::TimePart(..) => ("has a time with", "has no time with"),
+        Test::SameAs(_, relation) => match relation {
+            Relation::Equals => ("is the same as", "is not the same as"),
+            Relation::StartsWith => {
+                ("starts with the value of", "does not start with the value of")
+            }
+            Relation::EndsWith => ("ends with the value of", "does not end with the value of"),
+            Relation::Contains => ("contains the value of", "does not contain the value of"),
+        },
+    };
+    let verb = if wanted { yes } else { no };
+    match &predicate.test {
+        Test::Exists => format!("{field} {verb}"),
+        Test::Number(..) | Test::TimePart(..) | Test::Cidr(_) | Test::SameAs(..) => {
+            format!("{field} {verb} {pattern}")
+        }
+        _ => format!("{field} {verb} {pattern:?}"),
+    }
+}
+
+/// An event that nearly fires: the more of the rule holds, the earlier it is shown.
+#[derive(PartialEq)]
+struct NearMiss {
+    holding: usize,
+    of: usize,
+    place: String,
+    explanation: Explanation,
+    event: Event,
+}
+
+impl Eq for NearMiss {}
+
+impl Ord for NearMiss {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        // The heap gives up its greatest first: the one that is furthest from firing.
+        let key = |miss: &NearMiss| (std::cmp::Reverse(miss.holding), miss.place.clone());
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for NearMiss {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+struct Everything;
+
+impl Interest for Everything {
+    fn fields(&self, _: &Arc<Kind>) -> Fields {
+        Fields::All
+    }
+}
+
+fn on_logs(
+    rule: &Arc<Rule>,
+    views: &Views,
+    logs: &[rulestone_engine::LogFile],
+    most: usize,
+    out: &mut String,
+) {
+    let mut fired = 0_u64;
+    let mut in_scope = 0_u64;
+    let mut misses: BinaryHeap<NearMiss> = BinaryHeap::new();
+    let each = |log: &str, event: Event| {
+        for source in &rule.sources {
+            let Source::Events { scope, filter } = source;
+            let kinds = views.scope(scope.schema.as_str(), &scope.keys);
+            for (_, kind) in ScopeKind::serving(&kinds, &event.kind) {
+                in_scope += 1;
+                if !reference::when_holds(kind, &event) {
+                    continue;
+                }
+                let explanation = explain(filter, kind, &event);
+                if explanation.holds {
+                    fired += 1;
+                    continue;
+                }
+                let (holding, of) = explanation.conjuncts;
+                let place = format!("{log}, record {:>8}", event.record);
+                misses.push(NearMiss { holding, of, place, explanation, event: event.clone() });
+                if misses.len() > most {
+                    misses.pop();
+                }
+            }
+        }
+    };
+    read_all(logs, each);
+    let _ = writeln!(out, "On these logs: {in_scope} events in its scope, {fired} fire it.");
+    if in_scope == 0 {
+        obstacle(rule, views, logs, out);
+    }
+    let misses: Vec<NearMiss> =
+        misses.into_sorted_vec().into_iter().filter(|miss| miss.holding > 0).collect();
+    if !misses.is_empty() {
+        let _ = writeln!(out, "Nearest misses, and the first thing that would have to differ:");
+    }
+    for miss in misses {
+        near_miss(&miss, out);
+    }
+    let _ = writeln!(out);
+}
+
+fn near_miss(miss: &NearMiss, out: &mut String) {
+    let time = miss.event.time.map(|time| time.to_string()).unwrap_or_default();
+    let kind = miss.event.kind.label();
+    let _ = writeln!(out, "  {} {time} {kind}: {} of {} hold", miss.place, miss.holding, miss.of);
+    let Some(failed) = &miss.explanation.failed else { return };
+    let group = failed.group.as_deref().map(|group| format!(" [{group}]")).unwrap_or_default();
+    let words = in_words(&failed.predicate, !failed.excluded);
+    let value = match failed.value.elements() {
+        [] => "it has no value".to_owned(),
+        values => {
+            let texts: Vec<String> =
+                values.iter().filter_map(|v| Some(format!("{:?}", v.text()?))).collect();
+            format!("its value is {}", texts.join(", "))
+        }
+    };
+    let _ = writeln!(out, "    {words}{group}: {value}");
+}
+
+fn obstacle(rule: &Arc<Rule>, views: &Views, logs: &[rulestone_engine::LogFile], out: &mut String) {
+    let plan = Plan::new(vec![rule.clone()], views);
+    let settings = ScanSettings { jobs: 1, ingest: Settings::default(), read_everything: false };
+    let mut tally = Tally::default();
+    let stop = AtomicBool::new(false);
+    scan(logs, &plan, &settings, &stop, |_| (), |outcome| tally.add(outcome.tally));
+    let text = match plan.summary(&tally).obstacles.into_iter().flatten().next() {
+        Some(Obstacle::NoEvent(events)) => {
+            format!("none of its events is here: {}", events.join(" or "))
+        }
+        Some(Obstacle::NoField(fields)) => {
+            format!("these fields are missing: {}", fields.join(", "))
+        }
+        Some(Obstacle::NoTable(scope)) => format!("no table says which events are {scope}"),
+        Some(Obstacle::Never) => "no event of its scope can satisfy it".to_owned(),
+        None => return,
+    };
+    let _ = writeln!(out, "It cannot fire: {text}.");
+}
+
+fn read_all(logs: &[rulestone_engine::LogFile], mut each: impl FnMut(&str, Event)) {
+    for log in logs {
+        let opened = match &log.path {
+            Some(path) => Log::open(path, log.name.clone()),
+            None => Log::from_reader(io::stdin(), log.name.clone()),
+        };
+        let Ok(mut open) = opened else { continue };
+        let mut ingest = Ingest::new(Settings::default());
+        while let Some(unit) = open.next_unit() {
+            let _ = ingest.read(unit.into_records(), &Everything, |batch| {
+                batch.rows.iter().for_each(|row| each(&log.name, batch.event(row)));
+            });
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `rulestone rules`: every rule that was found, and what became of it.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::Result;
+use rulestone_ir::Status;
+use rulestone_rules::{Entry, Ledger, Skip};
+use serde_json::json;
+
+use crate::args::RulesArgs;
+use crate::diagnose;
+use crate::outcome::{Ends, Outcome};
+use crate::settings;
+use crate::terminal::Talk;
+
+/// Lists the rules.
+pub(crate) fn run(args: &RulesArgs, talk: &Talk) -> Result<Outcome> {
+    let ledger = settings::load_rules(&args.rules, settings::jobs(None)?, talk)?;
+    let wanted = args.status.as_deref().map(settings::status).transpose()?;
+    let entries = ledger.entries.iter().filter(|entry| wanted.is_none_or(|s| entry.status == s));
+    let terminal = io::stdout().is_terminal();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = match args.format.as_deref() {
+        Some("ndjson") => ndjson(entries, &mut out),
+        None if !terminal => ndjson(entries, &mut out),
+        Some("table") | None => table(entries, talk, &mut out),
+        Some(other) => {
+            return Err(Ends::usage(format!("no format is called {other:?}: table, ndjson")));
+        }
+    };
+    written.and_then(|()| out.flush()).map_err(|error| Ends::output("standard output", &error))?;
+    talk.say(&summary(&ledger));
+    Ok(end(&ledger, args.rules.strict))
+}
+
+/// How a command ends as far as its rules go.
+pub(crate) fn end(ledger: &Ledger, strict: bool) -> Outcome {
+    if strict && ledger.count(Status::Invalid) > 0 {
+        Outcome::InvalidRule
+    } else if !ledger.problems.is_empty() {
+        Outcome::Input
+    } else {
+        Outcome::Done
+    }
+}
+
+/// All statuses in one line.
+pub(crate) fn summary(ledger: &Ledger) -> String {
+    let count = |status| ledger.count(status);
+    format!(
+        "{} rules in {} files: {} exact, {} approximate, {} unsupported, {} invalid; {} loaded; \
+         {} files hold no rules{}",
+        ledger.entries.len(),
+        ledger.files,
+        count(Status::Exact),
+        count(Status::Approximate),
+        count(Status::Unsupported),
+        count(Status::Invalid),
+        ledger.loaded().len(),
+        ledger.foreign.len(),
+        match ledger.problems.len() {
+            0 => String::new(),
+            n => format!("; {n} could not be read"),
+        },
+    )
+}
+
+/// Why a rule is not loaded, where that is not its status.
+fn skip_reason(entry: &Entry) -> Option<&str> {
+    match &entry.rule {
+        Err(Skip::Selection(reason)) => Some(reason),
+        _ => None,
+    }
+}
+
+fn ndjson<'e>(entries: impl Iterator<Item = &'e Entry>, out: &mut impl Write) -> io::Result<()> {
+    for entry in entries {
+        let line = json!({
+            "kind": "rule",
+            "path": &*entry.origin.path,
+            "id": entry.meta.id,
+            "title": entry.meta.title,
+            "source": entry.origin.vendor.as_str(),
+            "language": entry.origin.language.as_str(),
+            "status": entry.status.as_str(),
+            "diagnostics": diagnose::to_json(entry),
+            "severity": entry.meta.severity.as_str(),
+            "loaded": entry.rule.is_ok(),
+            "not_loaded": skip_reason(entry),
+        });
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// Rules with something to say about them in full, the others a line each.
+fn table<'e>(
+    entries: impl Iterator<Item = &'e Entry>,
+    talk: &Talk,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for entry in entries {
+        let status = entry.status.as_str();
+        let severity = entry.meta.severity.as_str();
+        writeln!(out, "{status:<11} {severity:<13} {}  {}", entry.meta.id, entry.meta.title)?;
+        if let Some(reason) = skip_reason(entry) {
+            writeln!(out, "            not loaded: {reason}")?;
+        }
+        for diagnostic in &entry.diagnostics {
+            writeln!(out, "{}\n", diagnose::render(entry, diagnostic, talk.data_color))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,288 @@
+//! `rulestone scan`: the main job.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use rulestone_alerts::render::screen;
+use rulestone_alerts::{Alert, Binding, Cost, Format, ListedRule, Renderer, Report, Style};
+use rulestone_engine::{LogFile, Plan, ScanSettings, UnitOutcome, scan};
+use rulestone_events::{Settings, Tally, Views};
+use rulestone_ir::{Severity, Status};
+use rulestone_rules::{Ledger, Skip};
+use serde_json::json;
+
+use crate::args::ScanArgs;
+use crate::outcome::{Ends, Outcome};
+use crate::progress::Progress;
+use crate::settings;
+use crate::terminal::Talk;
+
+/// What was typed, understood.
+struct Wanted {
+    scan: ScanSettings,
+    format: Format,
+    fail_on: Option<Severity>,
+}
+
+/// Runs rules over logs.
+pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
+    let wanted = understand(args)?;
+    let logs = settings::logs(&args.logs, talk)?;
+    let started = Instant::now();
+    let ledger = match args.no_rules {
+        true => Ledger::default(),
+        false => settings::load_rules(&args.rules, wanted.scan.jobs, talk)?,
+    };
+    let views = settings::load_views(&args.rules)?;
+    let plan = Plan::new(ledger.loaded(), &views);
+    let loading = started.elapsed();
+    let stop = interruptible();
+
+    let started = Instant::now();
+    let (out, target) = output(args)?;
+    let style = Style { color: talk.data_color && args.output.is_none(), ..plain_style(talk) };
+    let mut pass = Pass::new(wanted.format.renderer(style, Box::new(out)), &logs, talk);
+    pass.run(&plan, &views, &wanted.scan, &stop);
+    let scanning = started.elapsed();
+
+    let Pass { mut renderer, mut report, tally, progress, failure, .. } = pass;
+    progress.finish();
+    let able = finish_report(&mut report, &ledger, &plan, &tally, loading + scanning);
+    add_hints(&mut report, args, talk);
+    let written = match failure {
+        Some(error) => Err(error),
+        None => renderer.end(&report),
+    };
+    if !talk.quiet {
+        let screen_style = Style { color: talk.color, ..plain_style(talk) };
+        // Nobody listens to a standard error that is closed.
+        let _ = screen::write(&report, screen_style, &mut io::stderr().lock());
+    }
+    if args.stats {
+        let cost = (loading, scanning);
+        talk.error_line(&stats(&report, &plan, able, cost, wanted.scan.jobs).to_string());
+    }
+    written.map_err(|error| Ends::output(&target, &error))?;
+    Ok(end(args, &wanted, &report, &ledger, &logs, stop.load(Ordering::Relaxed)))
+}
+
+fn understand(args: &ScanArgs) -> Result<Wanted> {
+    let format = match &args.format {
+        Some(name) => Format::from_str(name).map_err(|error| Ends::usage(error.to_string()))?,
+        None if args.output.is_none() && io::stdout().is_terminal() => Format::Table,
+        None => args.output.as_deref().and_then(format_of).unwrap_or(Format::Ndjson),
+    };
+    let ingest = Settings {
+        from: args.from.as_deref().map(settings::time).transpose()?,
+        to: args.to.as_deref().map(settings::time).transpose()?,
+        ..Settings::default()
+    };
+    let jobs = settings::jobs(args.jobs)?;
+    Ok(Wanted {
+        scan: ScanSettings { jobs, ingest, read_everything: args.no_rules },
+        format,
+        fail_on: args.fail_on.as_deref().map(settings::severity).transpose()?,
+    })
+}
+
+/// The format that a file's ending names.
+fn format_of(path: &Path) -> Option<Format> {
+    Format::from_str(path.extension()?.to_str()?).ok()
+}
+
+fn plain_style(talk: &Talk) -> Style {
+    Style { color: false, width: talk.width(), unicode: true }
+}
+
+type Out = BufWriter<Box<dyn Write>>;
+
+fn output(args: &ScanArgs) -> Result<(Out, String)> {
+    let Some(path) = &args.output else {
+        return Ok((BufWriter::new(Box::new(io::stdout())), "standard output".to_owned()));
+    };
+    let target = path.display().to_string();
+    let file = File::create(path).map_err(|error| Ends::output(&target, &error))?;
+    Ok((BufWriter::new(Box::new(file)), target))
+}
+
+/// Ctrl-C ends the scan with what was found so far; a second one ends it at once.
+fn interruptible() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    // Where no handler can be set, Ctrl-C ends the program as it does by default.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            #[expect(clippy::exit, reason = "the user has asked twice")]
+            std::process::exit(130);
+        }
+    });
+    stop
+}
+
+/// One pass over the logs.
+struct Pass<'l> {
+    renderer: Box<dyn Renderer>,
+    report: Report,
+    tally: Tally,
+    progress: Progress,
+    logs: &'l [LogFile],
+    /// The first thing that went wrong while writing.
+    failure: Option<io::Error>,
+}
+
+impl<'l> Pass<'l> {
+    fn new(renderer: Box<dyn Renderer>, logs: &'l [LogFile], talk: &Talk) -> Self {
+        Pass {
+            renderer,
+            report: Report::default(),
+            tally: Tally::default(),
+            progress: Progress::new(logs, talk),
+            logs,
+            failure: None,
+        }
+    }
+
+    fn run(&mut self, plan: &Plan, views: &Views, settings: &ScanSettings, stop: &AtomicBool) {
+        self.failure = self.renderer.begin().err();
+        let make = |hit: rulestone_engine::Hit<'_>| Alert::from_hit(&hit, views);
+        scan(self.logs, plan, settings, stop, make, |outcome| {
+            self.take(outcome);
+            if self.failure.is_some() {
+                stop.store(true, Ordering::Relaxed);
+            }
+        });
+    }
+
+    fn take(&mut self, outcome: UnitOutcome<Alert>) {
+        for alert in outcome.hits {
+            if self.failure.is_none() {
+                self.failure = self.renderer.alert(&alert).err();
+            }
+            self.report.add_alert(&alert);
+        }
+        self.progress.advance(&outcome.tally, self.report.alerts());
+        if let Some(end) = &outcome.end {
+            let name = &self.logs[outcome.log].name;
+            let failure = end.as_ref().err().map(|error| error as &dyn std::fmt::Display);
+            self.report.add_log(name, failure);
+            self.progress.log_done();
+        }
+        self.tally.add(outcome.tally);
+    }
+}
+
+/// Puts the rules and what the pass took into the report; returns the rules that could run.
+fn finish_report(
+    report: &mut Report,
+    ledger: &Ledger,
+    plan: &Plan,
+    tally: &Tally,
+    elapsed: Duration,
+) -> u64 {
+    for entry in &ledger.entries {
+        report.add_rule(&ListedRule {
+            path: &entry.origin.path,
+            status: entry.status,
+            diagnostics: &entry.diagnostics,
+            set_aside: match &entry.rule {
+                Err(Skip::Selection(reason)) => Some(reason),
+                _ => None,
+            },
+        });
+    }
+    let binding = Binding::from(&plan.summary(tally));
+    let able = binding.able;
+    report.add_tally(tally);
+    report.set_binding(binding);
+    report.set_cost(Cost { elapsed, peak_memory: peak_memory() });
+    able
+}
+
+/// What is worth doing next, from what came out.
+fn add_hints(report: &mut Report, args: &ScanArgs, talk: &Talk) {
+    if talk.quiet {
+        return;
+    }
+    let rules: Vec<String> =
+        args.rules.rules.iter().map(|path| format!(" -r {}", quoted(path))).collect();
+    let rules = rules.concat();
+    let logs: Vec<String> = args.logs.iter().map(|path| quoted(path)).collect();
+    let logs = logs.join(" ");
+    if let Some(worst) = report.fired_rules().first().map(|fired| fired.rule.meta.id.clone()) {
+        report.add_hint(format!("rulestone scan{rules} --rule {worst} {logs}"), "the worst alone");
+    } else if report.rules().loaded > 0 {
+        report.add_hint(format!("rulestone explain RULE{rules} {logs}"), "what kept a rule silent");
+    }
+    if report.rules().of(Status::Unsupported) + report.rules().of(Status::Invalid) > 0 {
+        report.add_hint(
+            format!("rulestone rules{rules} --status unsupported"),
+            "what is not run, and why",
+        );
+    }
+}
+
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.chars().all(|c| c.is_alphanumeric() || "-_./:".contains(c));
+    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+fn stats(
+    report: &Report,
+    plan: &Plan,
+    able: u64,
+    (loading, scanning): (Duration, Duration),
+    jobs: usize,
+) -> serde_json::Value {
+    json!({
+        "kind": "stats",
+        "events": report.tally().events,
+        "bytes": report.tally().bytes,
+        "load_seconds": loading.as_secs_f64(),
+        "scan_seconds": scanning.as_secs_f64(),
+        "rules_loaded": plan.rules().len(),
+        "rules_able": able,
+        "alerts": report.alerts(),
+        "jobs": jobs,
+        "peak_rss_bytes": peak_memory(),
+    })
+}
+
+/// The most memory this process had in use, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+fn end(
+    args: &ScanArgs,
+    wanted: &Wanted,
+    report: &Report,
+    ledger: &Ledger,
+    logs: &[LogFile],
+    stopped: bool,
+) -> Outcome {
+    let found = wanted.fail_on.is_some_and(|least| report.worst().is_some_and(|w| w >= least));
+    // A folder may hold anything; a file that was named has to be a log.
+    let named = |name: &str| args.logs.iter().any(|path| path.to_string_lossy() == name);
+    let unread = report.logs().failures.iter().any(|(name, _)| named(name));
+    let nothing = logs.is_empty() || report.logs().read == 0 && report.logs().failed > 0;
+    if stopped {
+        Outcome::Interrupted
+    } else if args.rules.strict && ledger.count(Status::Invalid) > 0 {
+        Outcome::InvalidRule
+    } else if unread || nothing || !ledger.problems.is_empty() {
+        Outcome::Input
+    } else if found {
+        Outcome::Findings
+    } else {
+        Outcome::Done
+    }
+}

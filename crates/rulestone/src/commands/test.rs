@@ -1,0 +1,346 @@
+//! `rulestone test`: the tests of rules, run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use rulestone_engine::{LogFile, Plan, ScanSettings, scan};
+use rulestone_events::{Settings, Views};
+use rulestone_ir::Rule;
+use rulestone_rules::{Entry, Expect, Ledger, Skip, TestCase, TestProblem, find_tests};
+use serde_json::json;
+
+use crate::args::{RuleArgs, TestArgs};
+use crate::outcome::{Ends, Outcome};
+use crate::settings;
+use crate::terminal::Talk;
+
+/// What came of a test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Passed,
+    /// Not what was expected; why.
+    Failed(String),
+    /// A log or the rule itself is missing; which. Never a pass.
+    NoData(String),
+}
+
+struct TestResult {
+    case: TestCase,
+    verdict: Verdict,
+    /// Where the rule fired, by log.
+    fired: BTreeMap<String, Vec<u64>>,
+    /// What the same log made other rules say, without being asked.
+    count: u64,
+}
+
+/// Runs the tests.
+pub(crate) fn run(args: &TestArgs, talk: &Talk) -> Result<Outcome> {
+    let jobs = settings::jobs(None)?;
+    let ledger = settings::load_rules(&rule_args(args), jobs, talk)?;
+    let (mut cases, problems) = find_tests(&args.places, &ledger.entries, &args.data);
+    let own = &args.rules.only;
+    cases.retain(|case| own.is_empty() || own.iter().any(|id| id.eq_ignore_ascii_case(&case.rule)));
+    for problem in &problems {
+        talk.warn(&format!("{}: {}", problem.file.display(), problem.reason));
+    }
+    let views = settings::load_views(&args.rules)?;
+    let bench = Bench::new(&args.rules, ledger, &views, &cases, jobs, talk)?;
+    let results = bench.run_all(cases, jobs);
+    write_results(args, &results, &problems)?;
+    let count =
+        |wanted: fn(&Verdict) -> bool| results.iter().filter(|r| wanted(&r.verdict)).count();
+    let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
+    let no_data = count(|verdict| matches!(verdict, Verdict::NoData(_)));
+    let passed = results.len() - failed - no_data;
+    talk.say(&format!(
+        "{} tests: {passed} passed, {failed} failed, {no_data} without data",
+        results.len()
+    ));
+    if results.is_empty() {
+        return Err(Ends::usage(
+            "no tests found: name rules with `regression_tests_path`, test files, or --data",
+        ));
+    }
+    Ok(if failed + no_data + problems.len() > 0 { Outcome::Findings } else { Outcome::Done })
+}
+
+/// Rules are looked for in -r and in the places named; files that are no rules are passed over.
+fn rule_args(args: &TestArgs) -> RuleArgs {
+    let own = &args.rules;
+    RuleArgs {
+        rules: own.rules.iter().chain(&args.places).cloned().collect(),
+        // A test of a rule that is not loaded by default is a test all the same.
+        only: Vec::new(),
+        min_severity: None,
+        placeholders: own.placeholders.clone(),
+        views: own.views.clone(),
+        strict: own.strict,
+    }
+}
+
+/// The rules that tests name, and what is needed to run them.
+struct Bench<'v> {
+    views: &'v Views,
+    ledgers: Vec<(Option<PathBuf>, Ledger)>,
+}
+
+impl<'v> Bench<'v> {
+    /// Loads also the rules that test files name.
+    fn new(
+        args: &RuleArgs,
+        ledger: Ledger,
+        views: &'v Views,
+        cases: &[TestCase],
+        jobs: usize,
+        talk: &Talk,
+    ) -> Result<Self> {
+        let mut ledgers = vec![(None, ledger)];
+        let folders: BTreeSet<&PathBuf> = cases.iter().filter_map(|c| c.rules.as_ref()).collect();
+        for folder in folders {
+            let named = RuleArgs {
+                rules: vec![folder.clone()],
+                only: Vec::new(),
+                min_severity: None,
+                placeholders: args.placeholders.clone(),
+                views: None,
+                strict: false,
+            };
+            ledgers.push((Some(folder.clone()), settings::load_rules(&named, jobs, talk)?));
+        }
+        Ok(Bench { views, ledgers })
+    }
+
+    fn find(&self, case: &TestCase) -> Option<&Entry> {
+        let is_it = |entry: &&Entry| {
+            entry.meta.id.eq_ignore_ascii_case(&case.rule)
+                || entry.meta.title.eq_ignore_ascii_case(&case.rule)
+        };
+        let ledgers = self.ledgers.iter().filter(|(of, _)| *of == case.rules || of.is_none());
+        let mut found = ledgers.rev().flat_map(|(_, ledger)| &ledger.entries).filter(is_it);
+        found.next()
+    }
+
+    /// Tests by turns over threads; results in the order of the tests.
+    fn run_all(&self, cases: Vec<TestCase>, jobs: usize) -> Vec<TestResult> {
+        let next = std::sync::atomic::AtomicUsize::new(0);
+        let mut results: Vec<(usize, TestResult)> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..jobs.clamp(1, cases.len().max(1)))
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut own = Vec::new();
+                        loop {
+                            let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                            let Some(case) = cases.get(at) else { return own };
+                            own.push((at, self.run(case)));
+                        }
+                    })
+                })
+                .collect();
+            workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+        });
+        results.sort_by_key(|(at, _)| *at);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    fn run(&self, case: &TestCase) -> TestResult {
+        let no_data = |reason: String| TestResult {
+            case: case.clone(),
+            verdict: Verdict::NoData(reason),
+            fired: BTreeMap::new(),
+            count: 0,
+        };
+        let rule = match self.find(case).map(|entry| (&entry.rule, entry)) {
+            Some((Ok(rule), _)) => rule,
+            Some((Err(skip), entry)) => return no_data(not_loaded(skip, entry)),
+            None => return no_data(format!("no rule is {}", case.rule)),
+        };
+        if let Some(missing) = case.logs.iter().find(|log| !log.path.exists()) {
+            return no_data(format!("no such log: {}", missing.path.display()));
+        }
+        let (fired, problem) = self.fire(rule, case);
+        let count = fired.values().map(|records| records.len() as u64).sum();
+        let verdict = match problem {
+            Some(problem) => Verdict::NoData(problem),
+            None => judge(&case.expect, &fired, count),
+        };
+        TestResult { case: case.clone(), verdict, fired, count }
+    }
+
+    /// Where the rule fires, and what kept a log from being read.
+    fn fire(
+        &self,
+        rule: &Arc<Rule>,
+        case: &TestCase,
+    ) -> (BTreeMap<String, Vec<u64>>, Option<String>) {
+        let plan = Plan::new(vec![rule.clone()], self.views);
+        let logs = case.logs.iter().flat_map(|log| {
+            let (files, _) = rulestone_events::find_logs(&log.path);
+            files.into_iter().map(|path| LogFile { lines: log.raw, ..settings::log_file(path) })
+        });
+        let logs: Vec<LogFile> = logs.collect();
+        let settings =
+            ScanSettings { jobs: 1, ingest: Settings::default(), read_everything: false };
+        let mut fired: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        let mut problem = None;
+        let stop = AtomicBool::new(false);
+        let make = |hit: rulestone_engine::Hit<'_>| (hit.log.to_string(), hit.event.record);
+        scan(&logs, &plan, &settings, &stop, make, |outcome| {
+            for (log, record) in outcome.hits {
+                fired.entry(log).or_default().push(record);
+            }
+            if let Some(Err(error)) = outcome.end {
+                problem.get_or_insert(format!("{}: {error}", logs[outcome.log].name));
+            }
+        });
+        (fired, problem)
+    }
+}
+
+fn not_loaded(skip: &Skip, entry: &Entry) -> String {
+    match skip {
+        Skip::Selection(reason) => format!("the rule is not loaded: {reason}"),
+        Skip::Status(status) => {
+            let first = entry.diagnostics.first().map(|d| d.message.as_str()).unwrap_or_default();
+            format!("the rule is {}: {first}", status.as_str())
+        }
+    }
+}
+
+fn judge(expect: &Expect, fired: &BTreeMap<String, Vec<u64>>, count: u64) -> Verdict {
+    match expect {
+        Expect::Fires if count > 0 => Verdict::Passed,
+        Expect::Fires => Verdict::Failed("did not fire".to_owned()),
+        Expect::Silent if count == 0 => Verdict::Passed,
+        Expect::Silent => Verdict::Failed(format!("fired {count} times, expected silence")),
+        Expect::Count(wanted, _) if *wanted != count => {
+            Verdict::Failed(format!("fired {count} times, expected {wanted}"))
+        }
+        Expect::Count(_, None) => Verdict::Passed,
+        Expect::Count(_, Some(wanted)) => {
+            let found: BTreeSet<u64> = fired.values().flatten().copied().collect();
+            if found == *wanted {
+                Verdict::Passed
+            } else {
+                Verdict::Failed(format!("fired at records {found:?}, expected {wanted:?}"))
+            }
+        }
+    }
+}
+
+impl TestResult {
+    fn word(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Passed => "passed",
+            Verdict::Failed(_) => "failed",
+            Verdict::NoData(_) => "no data",
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Passed => None,
+            Verdict::Failed(reason) | Verdict::NoData(reason) => Some(reason),
+        }
+    }
+}
+
+fn write_results(args: &TestArgs, results: &[TestResult], problems: &[TestProblem]) -> Result<()> {
+    let text = match args.format.as_str() {
+        "table" => table(results),
+        "json" => json_text(results, problems),
+        "junit" => junit(results),
+        other => {
+            return Err(Ends::usage(format!("no format is called {other:?}: table, json, junit")));
+        }
+    };
+    let written = match &args.output {
+        Some(path) => File::create(path).and_then(|mut file| file.write_all(text.as_bytes())),
+        None => {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        }
+    };
+    let target = args.output.as_ref().map_or("standard output".into(), |p| p.to_string_lossy());
+    written.map_err(|error| Ends::output(&target, &error))
+}
+
+fn table(results: &[TestResult]) -> String {
+    let mut out = String::new();
+    for result in results {
+        let alerts = result.count;
+        out += &format!("{:<8} {alerts:>4} alerts  {}\n", result.word(), result.case.name);
+        if let Some(reason) = result.reason() {
+            out += &format!("         {reason} ({})\n", result.case.file.display());
+        }
+    }
+    out
+}
+
+fn json_text(results: &[TestResult], problems: &[TestProblem]) -> String {
+    let tests = results.iter().map(|result| {
+        json!({
+            "name": result.case.name,
+            "rule": result.case.rule,
+            "file": result.case.file.display().to_string(),
+            "logs": result.case.logs.iter().map(|l| l.path.display().to_string()).collect::<Vec<_>>(),
+            "result": result.word(),
+            "reason": result.reason(),
+            "alerts": result.count,
+            "records": result.fired,
+        })
+    });
+    let problems = problems.iter().map(
+        |problem| json!({"file": problem.file.display().to_string(), "reason": problem.reason}),
+    );
+    let all = json!({
+        "tests": tests.collect::<Vec<_>>(),
+        "problems": problems.collect::<Vec<_>>(),
+    });
+    format!("{all:#}\n")
+}
+
+/// The form that build servers read. A test without data is an error, not a failure.
+fn junit(results: &[TestResult]) -> String {
+    let count = |word: &str| results.iter().filter(|result| result.word() == word).count();
+    let mut out = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"rulestone\" \
+         tests=\"{}\" failures=\"{}\" errors=\"{}\">\n",
+        results.len(),
+        count("failed"),
+        count("no data")
+    );
+    for result in results {
+        let name = escape(&result.case.name);
+        let class = escape(&result.case.rule);
+        out += &format!("<testcase name=\"{name}\" classname=\"{class}\"");
+        match &result.verdict {
+            Verdict::Passed => out += "/>\n",
+            Verdict::Failed(reason) => {
+                out += &format!("><failure message=\"{}\"/></testcase>\n", escape(reason));
+            }
+            Verdict::NoData(reason) => {
+                out += &format!("><error message=\"{}\"/></testcase>\n", escape(reason));
+            }
+        }
+    }
+    out + "</testsuite>\n</testsuites>\n"
+}
+
+fn escape(text: &str) -> String {
+    let allowed = |c: &char| *c == '\t' || *c == '\n' || *c >= ' ';
+    text.chars().filter(allowed).fold(String::new(), |mut out, c| {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c => out.push(c),
+        }
+        out
+    })
+}

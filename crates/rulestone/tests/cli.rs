@@ -1,0 +1,340 @@
+//! The command as users meet it: what comes out, where, and how it ends.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const RULE: &str = r#"title: Netstat In Use
+id: 7d0b7a4e-6a0e-4c3d-9a54-0a1f3f0a6c11
+status: test
+description: Lists connections.
+logsource:
+    category: process_creation
+    product: windows
+detection:
+    selection:
+        Image|endswith: '\netstat.exe'
+    filter:
+        User: 'CORP\monitor'
+    condition: selection and not filter
+level: high
+tags:
+    - attack.discovery
+    - attack.t1049
+"#;
+
+fn event(record: u64, image: &str, user: &str, time: &str) -> String {
+    let text = serde_json::json!({"Event": {
+        "System": {
+            "Provider": {"#attributes": {"Name": "Microsoft-Windows-Sysmon"}},
+            "EventID": 1,
+            "TimeCreated": {"#attributes": {"SystemTime": time}},
+            "EventRecordID": record,
+            "Channel": "Microsoft-Windows-Sysmon/Operational",
+            "Computer": "WKS-7.corp.example"
+        },
+        "EventData": {"Image": image, "User": user, "CommandLine": format!("{image} -ano")}
+    }});
+    format!("{text}\n")
+}
+
+/// A folder with a rule and a log in which it fires on lines 1 and 3.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let place = Place { folder: tempfile::tempdir().unwrap() };
+        place.write("rules/netstat.yml", RULE.as_bytes());
+        place.write("logs/sysmon.json", Place::log().as_bytes());
+        place
+    }
+
+    fn log() -> String {
+        let netstat = "C:\\Windows\\System32\\NETSTAT.EXE";
+        event(11, netstat, "CORP\\mira", "2026-03-02T10:00:00.0000001Z")
+            + &event(12, netstat, "CORP\\monitor", "2026-03-02T10:05:00.0000000Z")
+            + &event(13, netstat, "CORP\\mira", "2026-03-02T10:10:00.0000000Z")
+            + &event(14, "C:\\Windows\\System32\\cmd.exe", "CORP\\mira", "2026-03-02T10:11:00Z")
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        command().args(arguments).current_dir(self.folder.path()).output().unwrap()
+    }
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rulestone"));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn talk(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn a_scan_in_a_pipe_writes_alerts_as_the_contract_says() {
+    let place = Place::new();
+    let output = place.run(&["scan", "-r", "rules", "logs"]);
+    assert_eq!(code(&output), 0, "{}", talk(&output));
+    let alerts = lines(&output);
+    let records: Vec<_> = alerts.iter().map(|a| &a["evidence"][0]["record"]).collect();
+    assert_eq!(records, [1, 3]);
+    let alert = &alerts[0];
+    assert_eq!(alert["kind"], "alert");
+    assert_eq!(alert["time"], "2026-03-02T10:00:00.0000001Z");
+    assert_eq!(alert["rule"]["id"], "7d0b7a4e-6a0e-4c3d-9a54-0a1f3f0a6c11");
+    assert_eq!(alert["rule"]["source"], "sigma");
+    assert_eq!(alert["rule"]["language"], "sigma");
+    assert_eq!(alert["severity"], "high");
+    assert_eq!(alert["attack"][0]["technique"], "T1049");
+    assert_eq!(alert["attack"][0]["name"], "System Network Connections Discovery");
+    assert_eq!(alert["evidence"][0]["log"], "logs/sysmon.json");
+    assert_eq!(alert["evidence_total"], 1);
+    assert_eq!(alert["matched"][0]["field"], "Image");
+    assert_eq!(alert["matched"][0]["test"], "ends_with");
+    assert_eq!(alert["matched"][0]["pattern"], "\\netstat.exe");
+    assert!(!talk(&output).contains('\u{1b}'), "no colours in a pipe");
+}
+
+#[test]
+fn ways_to_end() {
+    let place = Place::new();
+    place.write("broken/bad.yml", RULE.replace("selection and", "selektion and").as_bytes());
+    place.write("none/readme.txt", b"nothing here");
+    place.write("empty/.keep", b"");
+    let cases: &[(&[&str], i32)] = &[
+        (&["scan", "-r", "rules", "logs"], 0),
+        (&["scan", "-r", "rules", "logs", "--fail-on", "high"], 1),
+        (&["scan", "-r", "rules", "logs", "--fail-on", "critical"], 0),
+        (&["scan", "-r", "broken", "logs"], 0),
+        (&["scan", "-r", "broken", "logs", "--strict"], 2),
+        (&["rules", "-r", "broken", "--strict"], 2),
+        (&["scan", "-r", "rules"], 3),
+        (&["scan", "--nonsense"], 3),
+        (&["scan", "-r", "rules", "logs", "--min-severity", "terrible"], 3),
+        (&["scan", "-r", "rules", "logs", "--from", "yesterday"], 3),
+        (&["scan", "-r", "rules", "logs", "--format", "smoke"], 3),
+        (&["scan", "-r", "rules", "logs", "--rule", "nobody"], 3),
+        (&["scan", "-r", "rules", "logs", "--jobs", "0"], 3),
+        (&["scan", "-r", "missing", "logs"], 4),
+        (&["scan", "-r", "rules", "missing"], 4),
+        (&["scan", "-r", "rules", "none/readme.txt"], 4),
+        (&["scan", "--no-rules", "logs"], 0),
+        (&["--help"], 0),
+        (&["--version"], 0),
+    ];
+    for (arguments, expected) in cases {
+        let output = place.run(arguments);
+        assert_eq!(code(&output), *expected, "{arguments:?}: {}", talk(&output));
+        assert!(code(&output) < 3 || !talk(&output).is_empty(), "{arguments:?} says why");
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_a_closed_pipe_is_not() {
+    let place = Place::new();
+    let full = Path::new("/dev/full");
+    if full.exists() {
+        let output = place.run(&["scan", "-r", "rules", "logs", "-o", "/dev/full"]);
+        assert_eq!(code(&output), 5, "{}", talk(&output));
+        assert!(talk(&output).contains("cannot write /dev/full"), "{}", talk(&output));
+    }
+    let many = Place::log().repeat(2000);
+    place.write("many/log.json", many.as_bytes());
+    let mut child = command()
+        .args(["scan", "-q", "-r", "rules", "many"])
+        .current_dir(place.folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), talk(&output).as_str()), (0, ""));
+}
+
+#[test]
+fn standard_input_and_gzip_are_logs_like_any_other() {
+    let place = Place::new();
+    let mut child = command()
+        .args(["scan", "-r", "rules", "-"])
+        .current_dir(place.folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(Place::log().as_bytes()).unwrap();
+    let piped = child.wait_with_output().unwrap();
+    let ids = |output: &Output| lines(output).iter().map(|a| a["id"].clone()).collect::<Vec<_>>();
+    let from_file = place.run(&["scan", "-r", "rules", "logs"]);
+    assert_eq!(ids(&piped), ids(&from_file), "an alert's id is no matter of where it was read");
+    assert_eq!(lines(&piped)[0]["evidence"][0]["log"], "-");
+}
+
+#[test]
+fn output_is_the_same_for_any_number_of_threads_and_order_of_logs() {
+    let place = Place::new();
+    for at in 0..20 {
+        place.write(&format!("logs/{at:02}/log.json"), Place::log().repeat(at + 1).as_bytes());
+    }
+    let first = place.run(&["scan", "-q", "-r", "rules", "--jobs", "1", "logs"]);
+    assert_eq!(lines(&first).len(), 2 + (1..=20).sum::<usize>() * 2);
+    let others: &[&[&str]] = &[
+        &["scan", "-q", "-r", "rules", "--jobs", "8", "logs"],
+        &["scan", "-q", "-r", "rules", "--jobs", "3", "logs/19", "logs", "logs/03"],
+    ];
+    for arguments in others {
+        let other = place.run(arguments);
+        assert!(first.stdout == other.stdout, "{arguments:?}");
+    }
+}
+
+#[test]
+fn times_bound_what_is_looked_at() {
+    let place = Place::new();
+    let cases: &[(&[&str], usize)] = &[
+        (&["--from", "2026-03-02T10:01:00Z"], 1),
+        (&["--to", "2026-03-02T10:01:00Z"], 1),
+        (&["--from", "2026-03-03"], 0),
+        (&["--from", "2026-03-02", "--to", "2026-03-03"], 2),
+    ];
+    for (arguments, expected) in cases {
+        let all = [&["scan", "-r", "rules", "logs"], *arguments].concat();
+        assert_eq!(lines(&place.run(&all)).len(), *expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn formats_and_files() {
+    let place = Place::new();
+    let csv = place.run(&["scan", "-q", "-r", "rules", "logs", "--format", "csv"]);
+    assert_eq!(String::from_utf8_lossy(&csv.stdout).lines().count(), 3);
+    let json = place.run(&["scan", "-q", "-r", "rules", "logs", "--format", "json"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["alerts"].as_array().unwrap().len(), 2);
+    assert_eq!(code(&place.run(&["scan", "-q", "-r", "rules", "logs", "-o", "out.csv"])), 0);
+    assert_eq!(fs::read(place.path("out.csv")).unwrap(), csv.stdout);
+    let table = command()
+        .args(["scan", "-r", "rules", "logs", "--format", "table", "--color", "always"])
+        .current_dir(place.folder.path())
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&table.stdout).contains("Netstat In Use"));
+    assert!(table.stdout.contains(&0x1b), "--color always wins over NO_COLOR");
+    let plain = place.run(&["scan", "-r", "rules", "logs", "--format", "table"]);
+    assert!(!plain.stdout.contains(&0x1b));
+}
+
+#[test]
+fn rules_are_listed_with_what_is_wrong_with_them() {
+    let place = Place::new();
+    place.write("rules/modifier.yml", RULE.replace("|endswith", "|endwith").as_bytes());
+    place.write("rules/regex.yml", RULE.replace("|endswith: '\\net", "|re: '(net").as_bytes());
+    place.write("rules/yaml.yml", RULE.replace("    selection:", "  - selection:").as_bytes());
+    place.write("rules/later.yml", RULE.replace("status: test", "status: deprecated").as_bytes());
+    let listed = lines(&place.run(&["rules", "-q", "-r", "rules"]));
+    let of = |file: &str| {
+        let is_it = |rule: &&Value| rule["path"].as_str().unwrap().ends_with(file);
+        listed.iter().find(is_it).unwrap()
+    };
+    assert_eq!(listed.len(), 5);
+    assert_eq!(of("netstat.yml")["status"], "exact");
+    for (file, line) in [("modifier.yml", 10), ("regex.yml", 10), ("yaml.yml", 9)] {
+        let rule = of(file);
+        assert_eq!(rule["status"], "invalid", "{rule}");
+        assert_eq!(rule["diagnostics"][0]["line"], line, "{rule}");
+        assert_eq!(rule["loaded"], false);
+    }
+    assert!(of("later.yml")["not_loaded"].as_str().unwrap().contains("deprecated"));
+    let shown = place.run(&["rules", "-r", "rules", "--format", "table", "--status", "invalid"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("Image|endwith") && shown.contains('^'), "{shown}");
+}
+
+#[test]
+fn explain_says_what_kept_a_rule_silent() {
+    let place = Place::new();
+    let output = place.run(&["explain", "rules/netstat.yml", "logs"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(code(&output), 0, "{}", talk(&output));
+    for part in ["Image ends with", "4 events in its scope, 2 fire it", "CORP\\\\monitor"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let other = place.write("other/log.json", b"{\"Channel\":\"System\",\"EventID\":7045}\n");
+    let output = place.run(&["explain", "rules/netstat.yml", other.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("none of its events is here"), "{text}");
+}
+
+#[test]
+fn tests_of_rules() {
+    let place = Place::new();
+    let cases = "rules: rules\ncases:\n\
+        - {name: where, rule: Netstat In Use, logs: logs/sysmon.json, records: [1, 3]}\n\
+        - {name: too many, rule: Netstat In Use, logs: logs/sysmon.json, fires: 3}\n\
+        - {name: no log, rule: Netstat In Use, logs: logs/missing.json, silent: true}\n";
+    place.write("tests.yml", cases.as_bytes());
+    let output = place.run(&["test", "tests.yml", "--format", "json"]);
+    assert_eq!(code(&output), 1, "{}", talk(&output));
+    let results: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let results: Vec<_> =
+        results["tests"].as_array().unwrap().iter().map(|t| &t["result"]).collect();
+    assert_eq!(results, ["passed", "failed", "no data"]);
+    let junit = place.run(&["test", "tests.yml", "--format", "junit"]);
+    let junit = String::from_utf8_lossy(&junit.stdout).into_owned();
+    assert!(junit.contains("tests=\"3\" failures=\"1\" errors=\"1\""), "{junit}");
+}
+
+#[test]
+fn debug_prints_every_box() {
+    let place = Place::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["debug", "tokens", "rules/netstat.yml"], "selection"),
+        (&["debug", "ast", "rules/netstat.yml"], "selection"),
+        (&["debug", "ir", "rules/netstat.yml"], "Image ends_with \"\\\\netstat.exe\""),
+        (&["debug", "plan", "-r", "rules", "logs"], "rules bound 1"),
+        (&["debug", "events", "logs", "--record", "2"], "\"record\":2"),
+        (&["debug", "view", "-r", "rules", "logs"], "\"User\":\"CORP\\\\mira\""),
+    ];
+    for (arguments, expected) in cases {
+        let output = place.run(arguments);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains(expected), "{arguments:?}: {text} {}", talk(&output));
+    }
+}
+
+#[test]
+fn the_bundled_examples_pass_their_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = command().args(["test", "examples/tests"]).current_dir(&root).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(code(&output), 0, "{text}{}", talk(&output));
+}
