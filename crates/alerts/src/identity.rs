@@ -111,7 +111,9 @@ impl Identity {
 
 #[cfg(test)]
 mod tests {
-    use rulestone_events::Views;
+    use std::sync::Arc;
+
+    use rulestone_events::{Fields, Ingest, Interest, Kind, Log, Settings, Views};
 
     use super::*;
     use crate::samples::{json_event, sysmon, sysmon_record};
@@ -132,6 +134,41 @@ mod tests {
         flat.fields.reverse();
         assert_eq!(id_of("r", &evtx), id_of("r", &flat));
         assert_eq!(id_of("r", &evtx).len(), 32);
+    }
+
+    /// Two exporters' forms of one event: the tree of the EVTX file, and Get-WinEvent's objects,
+    /// which name, order and cut values differently.
+    #[test]
+    fn exporters_agree() {
+        let evtx = r##"{"Event":{"System":{"Provider":{"#attributes":{"Name":"Microsoft-Windows-Sysmon"}},
+            "EventID":1,"TimeCreated":{"#attributes":{"SystemTime":"2024-05-14T08:30:05.123456Z"}},
+            "EventRecordID":101,"Channel":"Microsoft-Windows-Sysmon/Operational",
+            "Computer":"WS01.corp.example"},"EventData":{"Image":"C:\\a.exe"}}}"##;
+        let flat = r#"{"Image":"C:\\a.exe","RecordNumber":"101","Hostname":"ws01.corp.example",
+            "Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1,"Message":"Process Create",
+            "SourceName":"Microsoft-Windows-Sysmon","@timestamp":"2024-05-14T08:30:05.123Z"}"#;
+        let (evtx, flat) = (read(evtx), read(flat));
+        assert_eq!((evtx.shape, flat.shape), ("evtx", "flat"));
+        assert_eq!(id_of("r", &evtx), id_of("r", &flat));
+    }
+
+    struct Everything;
+
+    impl Interest for Everything {
+        fn fields(&self, _: &Arc<Kind>) -> Fields {
+            Fields::All
+        }
+    }
+
+    /// The event of a log of one record.
+    fn read(text: &'static str) -> Event {
+        let mut log = Log::from_reader(text.as_bytes(), "log".into()).unwrap();
+        let records = log.next_unit().unwrap().into_records();
+        let mut event = None;
+        Ingest::new(Settings::default()).read(records, &Everything, |batch| {
+            event = batch.rows.first().map(|row| batch.event(row));
+        });
+        event.unwrap()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rulestone_engine::reference::fires;
 use rulestone_engine::{BindSummary, Matcher, Obstacle, Plan};
 use rulestone_events::{Fields, Ingest, Kind, Settings, Views};
-use rulestone_ir::{Comparison, Elements, Field, Formula, Relation, Rule, Test};
+use rulestone_ir::{Comparison, Elements, Field, Formula, Regex, Relation, Rule, Test};
 use rulestone_value::TimePart;
 use support::{EveryKind, equals, log, named, read, rule, scope, test, views};
 
@@ -78,12 +78,14 @@ fn exists(field: &str) -> Formula {
     test(named(field), Test::Exists)
 }
 
+/// A filter, a kind, and the fields that are left to be read; `None` when it cannot hold.
+type Case = (Formula, (&'static str, &'static str), Option<&'static [&'static str]>);
+
 #[test]
 fn what_the_kind_says_is_decided_at_binding() {
     const NEVER: Option<&[&str]> = None;
     const ALWAYS: Option<&[&str]> = Some(&[]);
-    // A filter, a kind, and the fields that are left to be read; none at all when it cannot hold.
-    let cases: Vec<(Formula, (&str, &str), Option<&[&str]>)> = vec![
+    let cases: Vec<Case> = vec![
         (Formula::TRUE, ("Sysmon", "1"), ALWAYS),
         (Formula::FALSE, ("Sysmon", "1"), NEVER),
         (equals("EventID", "1"), ("Sysmon", "1"), ALWAYS),
@@ -207,7 +209,7 @@ fn an_event_has_one_event_id_one_channel_and_one_provider() {
 }
 
 #[test]
-fn what_once_differed_agrees() {
+fn where_the_two_may_differ_they_agree() {
     let single = |field, test| {
         let Formula::Test(mut predicate) = support::test(field, test) else { unreachable!() };
         predicate.elements = Elements::Single;
@@ -215,7 +217,15 @@ fn what_once_differed_agrees() {
     };
     let any = |text: &str| test(Field::Any, Test::Contains(text.to_owned()));
     // What fires: the rule for records of unknown kind, the one for Windows.
-    let cases: [(&str, Formula, &str, &[usize]); 6] = [
+    let sun =
+        Regex { pattern: "sun".to_owned(), ignore_case: true, multi_line: false, dot_all: false };
+    let cases: [(&str, Formula, &str, &[usize]); 7] = [
+        (
+            "an s without case is also a long s",
+            test(named("a"), Test::Regex(sun)),
+            r#"{"a":"ſUN"}"#,
+            &[0],
+        ),
         (
             "several values are not a single one",
             single(named("a"), Test::Exists),

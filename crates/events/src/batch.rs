@@ -178,21 +178,29 @@ impl Dictionary {
         code
     }
 
-    /// The code of what `code` stands for with one more element.
-    pub(crate) fn intern_more(&mut self, code: Code, token: &[u8]) -> Code {
-        if code == Code::ABSENT {
-            return self.intern(token);
-        }
-        if token == b"null" {
-            return code;
-        }
+    /// The code of what `code` stands for with more elements behind it.
+    pub(crate) fn intern_more<'t>(
+        &mut self,
+        code: Code,
+        tokens: impl Iterator<Item = &'t [u8]>,
+    ) -> Code {
         let mut joined = vec![b'['];
         match self.token(code) {
-            [b'[', tokens @ .., b']'] => joined.extend_from_slice(tokens),
+            [b'[', inner @ .., b']'] => joined.extend_from_slice(inner),
             single => joined.extend_from_slice(single),
         }
-        joined.push(b',');
-        joined.extend_from_slice(token);
+        let mut several = false;
+        for token in tokens.filter(|token| *token != b"null") {
+            if joined.len() > 1 {
+                joined.push(b',');
+                several = true;
+            }
+            joined.extend_from_slice(token);
+        }
+        if !several {
+            let single = joined.split_off(1);
+            return if single.is_empty() { code } else { self.intern(&single) };
+        }
         joined.push(b']');
         self.intern(&joined)
     }
@@ -230,8 +238,8 @@ mod tests {
         let a = dictionary.intern(br#""a\\b""#);
         assert_eq!(dictionary.intern(br#""a\\b""#), a);
         assert_eq!(dictionary.intern(b"null"), Code::ABSENT);
-        let more = dictionary.intern_more(a, b"7");
-        let most = dictionary.intern_more(more, br#""],\"x""#);
+        let more = dictionary.intern_more(a, [&b"7"[..], b"null"].into_iter());
+        let most = dictionary.intern_more(more, [&br#""],\"x""#[..]].into_iter());
         assert_eq!(dictionary.value(most).elements()[2], Value::string("],\"x"));
         assert_eq!(dictionary.value(a), Value::string("a\\b"));
         assert_eq!(

@@ -46,5 +46,9 @@ pub(crate) fn is_same_name(one: &str, other: &str) -> bool {
 
 /// A field's name as rules and tables call it.
 pub(crate) fn without_spaces(name: &str) -> Cow<'_, str> {
-    if name.contains(' ') { name.replace(' ', "").into() } else { name.into() }
+    if memchr::memchr(b' ', name.as_bytes()).is_some() {
+        name.replace(' ', "").into()
+    } else {
+        name.into()
+    }
 }

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use rulestone_value::{Time, Value};
 
 use crate::batch::{Batch, Code, Column, Dictionary, Row};
-use crate::event::{is_same_name, without_spaces};
+use crate::event::without_spaces;
 use crate::kinds::{Role, SHAPES};
-use crate::paths::{PathId, Paths, rand_seed};
+use crate::paths::{MAX_PATHS, PathId, Paths, rand_seed};
 use crate::readers::{Records, give_back};
 use crate::tally::{KindTally, Tally};
 use crate::tokens::{Cell, decode, walk_object};
@@ -50,9 +51,6 @@ impl Default for Settings {
     }
 }
 
-/// Distinct paths one thread remembers before it starts anew.
-const MAX_PATHS: usize = 1 << 16;
-
 /// Turns the records of one unit after the other into batches. One for each thread: what it
 /// remembers (paths, kinds, dictionaries) makes the next unit faster, never different.
 pub struct Ingest {
@@ -67,6 +65,8 @@ pub struct Ingest {
     streams: Vec<Stream>,
     stream_of: HashMap<Box<[u8]>, usize, FixedState>,
     cells: Vec<Cell>,
+    /// Values of a record that are not the first of their column, each with its column.
+    more: Vec<(usize, Cell)>,
     key: Vec<u8>,
     latest: Option<usize>,
 }
@@ -87,6 +87,8 @@ struct Stream {
     kind: Arc<Kind>,
     fields: Fields,
     columns: Vec<Column>,
+    /// For each field: one more than its column.
+    column_named: HashMap<Arc<str>, u16>,
     /// For each path: one more than its column, 0 for none, [`UNKNOWN`] where nobody has looked.
     column_of: Vec<u16>,
     /// For each path, whether a record of the current unit had it.
@@ -120,6 +122,7 @@ impl Ingest {
             streams: Vec::new(),
             stream_of: HashMap::with_hasher(hasher),
             cells: Vec::new(),
+            more: Vec::new(),
             key: Vec::new(),
             latest: None,
         }
@@ -264,16 +267,16 @@ impl Ingest {
             kind,
             fields,
             columns: Vec::new(),
+            column_named: HashMap::new(),
             column_of: Vec::new(),
             seen: Vec::new(),
             rows: Vec::new(),
             tally: KindTally::default(),
         };
-        if let Fields::Some(fields) = &stream.fields {
-            for field in fields {
+        if let Fields::Some(fields) = stream.fields.clone() {
+            for field in &fields {
                 let dictionary = dictionary(&mut self.dictionaries, &mut self.dictionary_of, field);
-                let column = Column { name: field.clone(), codes: Vec::new(), dictionary };
-                stream.columns.push(column);
+                stream.add_column(field.clone(), dictionary);
             }
         }
         self.stream_of.insert(stream.key.clone(), at);
@@ -306,18 +309,28 @@ impl Ingest {
             if column == 0 {
                 continue;
             }
-            let column = &mut stream.columns[usize::from(column) - 1];
+            let column_at = usize::from(column) - 1;
+            let column = &mut stream.columns[column_at];
             let dictionary = &mut self.dictionaries[column.dictionary];
             let token = cell.token(bytes);
             match column.codes.get_mut(at) {
-                // A name that stands twice, or a list.
-                Some(code) => *code = dictionary.intern_more(*code, token),
+                // A name that stands twice, or a list: put together once the record is through.
+                Some(_) => self.more.push((column_at, *cell)),
                 None => {
                     column.codes.resize(at, Code::ABSENT);
                     column.codes.push(dictionary.intern(token));
                 }
             }
         }
+        // Stable, so that elements keep their order.
+        self.more.sort_by_key(|(column, _)| *column);
+        for group in self.more.chunk_by(|a, b| a.0 == b.0) {
+            let column = &mut stream.columns[group[0].0];
+            let tokens = group.iter().map(|(_, cell)| cell.token(bytes));
+            let dictionary = &mut self.dictionaries[column.dictionary];
+            column.codes[at] = dictionary.intern_more(column.codes[at], tokens);
+        }
+        self.more.clear();
         if kept {
             stream.rows.push(row);
         }
@@ -399,16 +412,28 @@ impl Ingest {
         // The record was walked before; a walk that fails now would leave it without values.
         let _ = walk_object(&bytes[row.range.clone()], 0, &mut paths, &mut cells);
         let mut fields: Vec<(Arc<str>, Value)> = Vec::with_capacity(cells.len());
+        let mut place_of: HashMap<String, usize> = HashMap::with_capacity(cells.len());
+        let mut more: Vec<(usize, Value)> = Vec::new();
         for cell in &cells {
             let (name, _) = shape.field(paths.name(cell.path));
             let value = decode(cell.token(&bytes[row.range.clone()]));
-            match fields.iter_mut().find(|(own, _)| is_same_name(own, &name)) {
-                Some((_, first)) => *first = Value::list([std::mem::take(first), value]),
-                None => fields.push((name, value)),
+            match place_of.entry(without_spaces(&name).into_owned()) {
+                Entry::Occupied(place) => more.push((*place.get(), value)),
+                Entry::Vacant(place) => {
+                    place.insert(fields.len());
+                    fields.push((name, value));
+                }
             }
         }
+        // Stable, so that elements keep their order.
+        more.sort_by_key(|(place, _)| *place);
+        for group in more.chunk_by(|a, b| a.0 == b.0) {
+            let first = std::mem::take(&mut fields[group[0].0].1);
+            let others = group.iter().map(|(_, value)| value.clone());
+            fields[group[0].0].1 = Value::list(std::iter::once(first).chain(others));
+        }
         for (name, value) in shape.constants() {
-            if !fields.iter().any(|(own, _)| is_same_name(own, name)) {
+            if !place_of.contains_key(&*without_spaces(name)) {
                 fields.push((Arc::from(name.as_str()), Value::string(&**value)));
             }
         }
@@ -429,15 +454,22 @@ impl Stream {
         dictionaries: &mut Vec<Dictionary>,
         dictionary_of: &mut HashMap<Arc<str>, usize, FixedState>,
     ) -> u16 {
-        if let Some(at) = self.columns.iter().position(|column| column.name == *key) {
-            return at as u16 + 1;
+        if let Some(column) = self.column_named.get(key) {
+            return *column;
         }
         if self.fields != Fields::All || self.columns.len() + 2 >= usize::from(UNKNOWN) {
             return 0;
         }
         let dictionary = dictionary(dictionaries, dictionary_of, key);
-        self.columns.push(Column { name: key.clone(), codes: Vec::new(), dictionary });
-        self.columns.len() as u16
+        self.add_column(key.clone(), dictionary)
+    }
+
+    /// Adds a column; returns one more than its place.
+    fn add_column(&mut self, name: Arc<str>, dictionary: usize) -> u16 {
+        self.columns.push(Column { name: name.clone(), codes: Vec::new(), dictionary });
+        let column = self.columns.len() as u16;
+        self.column_named.insert(name, column);
+        column
     }
 }
 

@@ -25,6 +25,9 @@ impl PathId {
     }
 }
 
+/// Distinct paths remembered before whoever remembers them starts anew.
+pub(crate) const MAX_PATHS: usize = 1 << 16;
+
 /// All paths met so far.
 ///
 /// Records of one log look alike, so the key that followed last time is tried before any hashing.

@@ -1,5 +1,7 @@
 //! The command as users meet it: what comes out, where, and how it ends.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up what it needs has failed")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ use super::style::{Line, Paint, Style, bytes, clean, grouped, short_severity, sh
 use crate::Alert;
 use crate::attack::technique;
 use crate::counts::{Counts, Seen};
-use crate::report::{Binding, MissingSort, Report};
+use crate::report::{MissingSort, Report};
 
 /// The format `summary`: the screen alone.
 pub(super) struct Summary<'w> {
@@ -134,8 +134,8 @@ impl Screen {
     fn more(&mut self, all: usize, shown: usize) {
         if all > shown {
             let mut line = self.line();
-            line.right(Paint::Dim, "", LABEL)
-                .push(Paint::Dim, &format!(" and {} more", all - shown));
+            line.cell(Paint::Plain, "", NUMBER + 1);
+            line.push(Paint::Dim, &format!("and {} more", grouped((all - shown) as u64)));
             self.add(line);
         }
     }
@@ -345,7 +345,8 @@ impl Screen {
         let mut entries: Vec<(u64, &str, String)> = Vec::new();
         for ((status, code), reason) in &report.rules().reasons {
             if *status != Status::Approximate {
-                let text = format!("{}, {code}: {}", status.as_str(), reason.message);
+                let first = if reason.rules > 1 { ", for one: " } else { ": " };
+                let text = format!("{}, {code}{first}{}", status.as_str(), reason.message);
                 entries.push((reason.rules, "rule", text));
             }
         }

@@ -44,9 +44,9 @@ const LAYOUTS: &[Layout] = &[
         &[
             (Column::Time, 19, 0),
             (Column::Severity, 8, 0),
-            (Column::Rule, 20, 40),
-            (Column::Host, 10, 10),
-            (Column::Matched, 10, 50),
+            (Column::Rule, 18, 30),
+            (Column::Host, 8, 10),
+            (Column::Matched, 14, 60),
         ],
     ),
     (

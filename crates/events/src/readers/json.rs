@@ -1,17 +1,19 @@
 //! JSON: objects one a line, in a list, or one behind the other, pretty-printed or not.
 //!
-//! A stretch ends where a record surely ends: before a line that starts with `{`, which no line
-//! inside an object does in the layouts that exporters write; where that does not help (lists),
-//! the text is scanned for the ends of objects.
+//! A stretch ends where a record surely ends: before a line that starts with `{` where the line
+//! before it ends in `}`, which happens inside no object; where that does not help (lists), the
+//! text is walked as the ingest will walk it.
 
 use std::borrow::Cow;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
 use memchr::memmem;
 
 use super::records::{Layout, Numbering, Records, spare_buffer};
-use crate::tokens::{skip_space, string_end};
+use super::text::{Resume, Text, between};
+use crate::paths::{MAX_PATHS, Paths};
+use crate::tokens::{Cell, Fault, walk_object};
 
 /// Bytes of a stretch.
 const STRETCH: usize = 2 << 20;
@@ -64,6 +66,12 @@ pub(crate) struct JsonLog {
     text: Vec<u8>,
     numbering: Numbering,
     next_record: u64,
+    /// See [`Text::inside`].
+    inside: Option<usize>,
+    /// Bytes of a stretch.
+    stretch: usize,
+    paths: Paths,
+    cells: Vec<Cell>,
     at_end: bool,
     /// What went wrong behind the text that is still here.
     failed: Option<io::Error>,
@@ -76,24 +84,30 @@ impl JsonLog {
             .decode_head(&head)
             .trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
             .starts_with('[');
-        let mut json = JsonLog {
-            reader,
+        JsonLog {
+            reader: Box::new(Cursor::new(head).chain(reader)),
             log,
             encoding,
             undecoded: Vec::new(),
             text: Vec::new(),
             numbering: if is_list { Numbering::Ordinals } else { Numbering::Lines },
             next_record: 1,
+            inside: None,
+            stretch: STRETCH,
+            paths: Paths::default(),
+            cells: Vec::new(),
             at_end: false,
             failed: None,
-        };
-        json.take_in(&head);
-        json
+        }
+    }
+
+    pub(crate) fn set_stretch(&mut self, bytes: usize) {
+        self.stretch = bytes.max(1);
     }
 
     pub(crate) fn next_unit(&mut self) -> io::Result<Option<Records>> {
-        let mut wanted = STRETCH;
-        let end = loop {
+        let mut wanted = self.stretch;
+        let (end, next_record) = loop {
             if let Err(error) = self.fill(wanted) {
                 // What was read before comes first; the next call tells.
                 if self.text.is_empty() || self.failed.is_some() {
@@ -102,14 +116,11 @@ impl JsonLog {
                 self.failed = Some(error);
                 self.at_end = true;
             }
-            if self.at_end {
-                break self.text.len();
+            if self.at_end || self.text.len() >= LONGEST_RECORD {
+                break (self.text.len(), self.next_record + lines(&self.text));
             }
-            if let Some(end) = self.cut() {
-                break end;
-            }
-            if self.text.len() >= LONGEST_RECORD {
-                break self.text.len();
+            if let Some(cut) = self.cut() {
+                break cut;
             }
             wanted = self.text.len() * 2;
         };
@@ -117,15 +128,15 @@ impl JsonLog {
             return self.failed.take().map_or(Ok(None), Err);
         }
         let mut rest = spare_buffer();
-        rest.reserve(STRETCH + STRETCH / 4);
+        rest.reserve(self.stretch + self.stretch / 4);
         rest.extend_from_slice(&self.text[end..]);
         self.text.truncate(end);
         let bytes = std::mem::replace(&mut self.text, rest);
-        let layout = Layout::Text { first: self.next_record, numbering: self.numbering };
-        self.next_record += match self.numbering {
-            Numbering::Lines => memchr::memchr_iter(b'\n', &bytes).count() as u64,
-            Numbering::Ordinals => Objects::new(&bytes).count() as u64,
-        };
+        let inside = self.inside;
+        let text = Text { bytes: &bytes, numbering: self.numbering, inside };
+        self.inside = (!bytes.ends_with(b"\n")).then(|| text.indent(bytes.len()));
+        let layout = Layout::Text { first: self.next_record, numbering: self.numbering, inside };
+        self.next_record = next_record;
         Ok(Some(Records {
             source_bytes: bytes.len() as u64,
             bytes,
@@ -144,7 +155,7 @@ impl JsonLog {
                     self.at_end = read == 0;
                 }
                 Encoding::Utf16Le | Encoding::Utf16Be => {
-                    let mut piece = vec![0; 1 << 16];
+                    let mut piece = vec![0; (wanted - self.text.len()).clamp(2, 1 << 16)];
                     let read = self.reader.read(&mut piece)?;
                     self.at_end = read == 0;
                     self.take_in(&piece[..read]);
@@ -173,48 +184,60 @@ impl JsonLog {
         self.undecoded.drain(..whole);
     }
 
-    /// Where the text can be cut without cutting a record.
-    fn cut(&self) -> Option<usize> {
+    /// Where the text can be cut without cutting a record, and the number of the record behind.
+    fn cut(&mut self) -> Option<(usize, u64)> {
         if self.numbering == Numbering::Lines
-            && let Some(newline) = memmem::rfind(&self.text, b"\n{")
+            && let Some(end) = self.line_after_object()
         {
-            return Some(newline + 1);
+            return Some((end, self.next_record + lines(&self.text[..end])));
         }
-        Objects::new(&self.text).last()
+        self.walk()
     }
-}
 
-/// The ends of the whole objects in a text, nested ones not counted.
-struct Objects<'a> {
-    text: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Objects<'a> {
-    fn new(text: &'a [u8]) -> Self {
-        Objects { text, at: 0 }
+    /// The last line that opens an object where the line before it closes one.
+    fn line_after_object(&self) -> Option<usize> {
+        let closes = |newline: &usize| {
+            let before = self.text[..*newline].iter().rev().find(|b| !b.is_ascii_whitespace());
+            before == Some(&b'}')
+        };
+        memmem::rfind_iter(&self.text, b"\n{").find(closes).map(|newline| newline + 1)
     }
-}
 
-impl Iterator for Objects<'_> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        let mut at = self.at + memchr::memchr(b'{', self.text.get(self.at..)?)?;
-        let mut depth = 0_usize;
+    /// Walks the records as the ingest will, to the last that more text cannot change.
+    fn walk(&mut self) -> Option<(usize, u64)> {
+        let text = Text { bytes: &self.text, numbering: self.numbering, inside: self.inside };
+        let (mut end, mut records) = (0, 0);
         loop {
-            at = skip_space(self.text, at);
-            match self.text.get(at)? {
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth = depth.saturating_sub(1),
-                b'"' => at = string_end(self.text, at + 1)?,
-                _ => {}
+            let start = between(text.bytes, end);
+            if start == text.bytes.len() {
+                break;
             }
-            at += 1;
-            if depth == 0 {
-                self.at = at;
-                return Some(at);
+            self.cells.clear();
+            let walked = match text.bytes[start] {
+                b'{' => walk_object(text.bytes, start, &mut self.paths, &mut self.cells),
+                _ => Err(Fault::Syntax),
+            };
+            let resume = match walked {
+                Ok(at) => Resume { at, certain: true },
+                Err(Fault::Truncated) => break,
+                Err(_) => text.resume(start),
+            };
+            if !resume.certain {
+                break;
             }
+            (end, records) = (resume.at, records + 1);
         }
+        if self.paths.len() > MAX_PATHS {
+            self.paths = Paths::default();
+        }
+        let next = match self.numbering {
+            Numbering::Lines => lines(&text.bytes[..end]),
+            Numbering::Ordinals => records,
+        };
+        (end > 0).then_some((end, self.next_record + next))
     }
+}
+
+fn lines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
 }

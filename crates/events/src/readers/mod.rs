@@ -9,6 +9,7 @@ mod find;
 mod json;
 mod lines;
 mod records;
+mod text;
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
@@ -157,8 +158,12 @@ impl Log {
         name: Arc<str>,
     ) -> Result<Log, LogError> {
         let mut head = Vec::new();
-        reader.by_ref().take(PEEK as u64).read_to_end(&mut head)?;
-        Log::stream(head, Box::new(reader), name)
+        match reader.by_ref().take(PEEK as u64).read_to_end(&mut head) {
+            Err(error) if head.is_empty() => Err(error.into()),
+            // What was read comes first.
+            Err(error) => Log::stream(head, Box::new(Failing(error)), name),
+            Ok(_) => Log::stream(head, Box::new(reader), name),
+        }
     }
 
     fn stream(
@@ -167,12 +172,13 @@ impl Log {
         name: Arc<str>,
     ) -> Result<Log, LogError> {
         let format = Format::recognise(&head);
+        let mut failed = None;
         let inner = match format {
-            Format::Empty if reader.read(&mut [0])? == 0 => Inner::Empty,
+            Format::Empty if head.len() < PEEK => Inner::Empty,
             Format::Empty | Format::Json => Inner::Json(JsonLog::new(head, reader, name.clone())),
             Format::Evtx => {
                 let mut bytes = head;
-                reader.read_to_end(&mut bytes)?;
+                failed = reader.read_to_end(&mut bytes).err().map(|error| error.to_string());
                 Inner::Evtx(EvtxLog::from_bytes(bytes)?)
             }
             Format::Gzip => {
@@ -182,11 +188,18 @@ impl Log {
             }
             Format::Unread(what) => return Err(LogError::Unread(what)),
         };
-        Ok(Log::new(name, inner))
+        Ok(Log { failed, ..Log::new(name, inner) })
     }
 
     fn new(name: Arc<str>, inner: Inner) -> Log {
         Log { name, inner, units: 0, failed: None }
+    }
+
+    /// Sets how many bytes of text make a unit, about. Says nothing about what is read.
+    pub fn set_stretch(&mut self, bytes: usize) {
+        if let Inner::Json(log) = &mut self.inner {
+            log.set_stretch(bytes);
+        }
     }
 
     /// The log as the user named it.
@@ -222,6 +235,15 @@ impl Log {
     /// What went wrong while reading, if something did.
     pub fn failure(&self) -> Option<&str> {
         self.failed.as_deref()
+    }
+}
+
+/// A reader that failed, and fails for ever.
+struct Failing(std::io::Error);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::Error::new(self.0.kind(), self.0.to_string()))
     }
 }
 

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use memchr::{memchr, memmem};
-
+use super::text::{Text, between};
 use crate::tally::{Skipped, Tally};
-use crate::tokens::skip_space;
 
 /// The records of one unit.
 pub struct Records {
@@ -45,7 +43,7 @@ pub(crate) fn give_back(mut buffer: Vec<u8>) {
 /// Where the records are in the text.
 pub(crate) enum Layout {
     /// One behind the other, found while reading.
-    Text { first: u64, numbering: Numbering },
+    Text { first: u64, numbering: Numbering, inside: Option<usize> },
     /// Where the reader put them, with their numbers.
     Cut(Vec<(u64, Range<usize>)>),
 }
@@ -97,11 +95,29 @@ impl Records {
             Layout::Text { numbering, .. } => *numbering,
         };
         loop {
-            self.move_to(cursor, self.between(cursor.at), numbering);
+            self.move_to(cursor, between(&self.bytes, cursor.at), numbering);
             let place = Place { record: cursor.record, start: cursor.at };
-            match self.bytes.get(cursor.at)? {
-                b'{' => return Some(place),
-                _ => self.skip(cursor, place, "line that is not a JSON object", tally),
+            if *self.bytes.get(cursor.at)? == b'{' {
+                return Some(place);
+            }
+            let end = self.resume(place.start);
+            self.count_garbage(place, end, numbering, tally);
+            self.pass(cursor, end);
+        }
+    }
+
+    /// Counts what stands where a record should: line by line, where lines are what counts.
+    fn count_garbage(&self, place: Place, end: usize, numbering: Numbering, tally: &mut Tally) {
+        let garbage = &self.bytes[place.start..end];
+        if numbering == Numbering::Ordinals {
+            let at = format!("{}, record {}", self.log, place.record);
+            tally.skip("element that is not a JSON object", at, garbage.len() as u64);
+            return;
+        }
+        for (number, line) in (place.record..).zip(garbage.split(|b| *b == b'\n')) {
+            if !line.trim_ascii().is_empty() {
+                let at = format!("{}, line {number}", self.log);
+                tally.skip("line that is not a JSON object", at, line.len() as u64);
             }
         }
     }
@@ -135,6 +151,15 @@ impl Records {
         self.pass(cursor, end);
     }
 
+    fn resume(&self, start: usize) -> usize {
+        match self.layout {
+            Layout::Text { numbering, inside, .. } => {
+                Text { bytes: &self.bytes, numbering, inside }.resume(start).at
+            }
+            Layout::Cut(_) => self.bytes.len(),
+        }
+    }
+
     fn move_to(&self, cursor: &mut Cursor, to: usize, numbering: Numbering) {
         if numbering == Numbering::Lines {
             let passed = self.bytes.get(cursor.at..to).unwrap_or_default();
@@ -142,48 +167,4 @@ impl Records {
         }
         cursor.at = to;
     }
-
-    /// Behind white space and the punctuation between the elements of a list.
-    fn between(&self, mut at: usize) -> usize {
-        loop {
-            at = skip_space(&self.bytes, at);
-            match self.bytes.get(at) {
-                Some(b',' | b'[' | b']') => at += 1,
-                Some(0xef) if self.bytes[at..].starts_with(b"\xef\xbb\xbf") => at += 3,
-                _ => return at,
-            }
-        }
-    }
-
-    /// Where to go on after a record at `start` that cannot be read: at the next line that opens
-    /// an object no deeper than it, or behind the next `},` on its own line.
-    fn resume(&self, start: usize) -> usize {
-        let line_start = self.bytes[..start].iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
-        let indent = start - line_start;
-        let line_end = self.line_end(start);
-        if let Some(inner) = memmem::find(&self.bytes[start..line_end], b"},{") {
-            return start + inner + 2;
-        }
-        let mut at = line_end;
-        while at < self.bytes.len() {
-            let text = skip_space_on_line(&self.bytes, at + 1);
-            if self.bytes.get(text) == Some(&b'{') && text - (at + 1) <= indent {
-                return at + 1;
-            }
-            at = self.line_end(at + 1);
-        }
-        self.bytes.len()
-    }
-
-    fn line_end(&self, from: usize) -> usize {
-        let rest = self.bytes.get(from..).unwrap_or_default();
-        memchr(b'\n', rest).map_or(self.bytes.len(), |length| from + length)
-    }
-}
-
-fn skip_space_on_line(bytes: &[u8], mut at: usize) -> usize {
-    while matches!(bytes.get(at), Some(b' ' | b'\t')) {
-        at += 1;
-    }
-    at
 }
