@@ -176,6 +176,11 @@ impl Plan {
         lock().entry(kind.clone()).or_insert(program).clone()
     }
 
+    /// Times a look-around expression took too many steps on a value and counted as not found.
+    pub fn expressions_given_up(&self) -> u64 {
+        self.fields.iter().map(FieldMatcher::gave_up).sum()
+    }
+
     /// Which rules could have fired on the events that were counted.
     pub fn summary(&self, tally: &Tally) -> BindSummary {
         let mut able: Vec<BTreeSet<Option<String>>> = vec![BTreeSet::new(); self.rules.len()];

@@ -217,7 +217,8 @@ fn regex_found(regex: &Regex, text: &str) -> bool {
     compiled.as_ref().as_ref().is_some_and(|compiled| compiled.is_match(text).unwrap_or(false))
 }
 
-fn compile(regex: &Regex) -> Option<fancy_regex::Regex> {
+/// Makes an expression ready; `None` for one that is too large.
+pub(crate) fn compile(regex: &Regex) -> Option<fancy_regex::Regex> {
     fancy_regex::RegexBuilder::new(&regex.pattern)
         .case_insensitive(regex.ignore_case)
         .multi_line(regex.multi_line)

@@ -27,7 +27,7 @@ fn check(pattern: &str) -> Result<(), String> {
     // Parsing alone is much cheaper than compiling, and only look-around and its like need the
     // other engine.
     let mut parser = regex_syntax::ParserBuilder::new().nest_limit(100).build();
-    let Err(error) = parser.parse(pattern) else { return Ok(()) };
+    let Err(error) = parser.parse(pattern) else { return check_size(pattern) };
     let (reason, broken) = match error {
         regex_syntax::Error::Parse(error) => {
             let broken = matches!(error.kind(), ClassRangeInvalid | RepetitionCountInvalid);
@@ -38,6 +38,19 @@ fn check(pattern: &str) -> Result<(), String> {
     };
     // The other engine reads what is broken as plain text.
     if !broken && fancy_regex::Regex::new(pattern).is_ok() { Ok(()) } else { Err(reason) }
+}
+
+/// Bytes that the compiled form of an expression may take; the engine compiles with the same.
+const SIZE_LIMIT: usize = 64 << 20;
+
+/// Whether an expression that parses is small enough. Only counted repetitions multiply its size,
+/// so only those are worth compiling here.
+fn check_size(pattern: &str) -> Result<(), String> {
+    if !pattern.contains('{') {
+        return Ok(());
+    }
+    let built = fancy_regex::RegexBuilder::new(pattern).delegate_size_limit(SIZE_LIMIT).build();
+    built.map(|_| ()).map_err(|error| error.to_string())
 }
 
 struct Translator<'p> {

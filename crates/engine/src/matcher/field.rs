@@ -6,11 +6,12 @@
 //! the value once.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use daachorse::DoubleArrayAhoCorasick;
 use foldhash::fast::RandomState;
+use memchr::memmem::Finder;
 use rulestone_ir::{Case, Elements, Test};
 use rulestone_value::{Glob, Piece, Value, fold, fold_into};
 
@@ -31,17 +32,84 @@ pub(crate) struct Probe {
 pub(crate) struct FieldMatcher {
     probes: Vec<Probe>,
     built: OnceLock<Built>,
+    /// Times a look-around expression was given up on a value.
+    gave_up: AtomicU64,
 }
 
 /// Made when the first value comes: rules for kinds that no log has cost nothing.
 struct Built {
     equals: HashMap<String, Vec<Check>, RandomState>,
-    automaton: Option<DoubleArrayAhoCorasick<u32>>,
-    /// What to do when a pattern of the automaton is found.
+    patterns: Patterns,
+    /// What to do when a pattern is found.
     found: Vec<Vec<(Anchor, Check)>>,
+    /// By the probe's place: what its test needs ready.
+    ready: Vec<Ready>,
     /// Tests that nothing stands before.
     always: Vec<Check>,
     exists: Vec<u32>,
+}
+
+/// The patterns looked for in a value.
+enum Patterns {
+    /// One by one: for so few an automaton costs more to make than it saves.
+    Few(Vec<Finder<'static>>),
+    /// All at once.
+    Many(DoubleArrayAhoCorasick<u32>),
+}
+
+/// Patterns that are looked for one by one.
+const FEW: usize = 24;
+
+impl Patterns {
+    fn new(texts: Vec<(String, u32)>) -> Patterns {
+        if texts.len() > FEW
+            && let Ok(automaton) =
+                DoubleArrayAhoCorasick::with_values(texts.iter().map(|(text, at)| (text, *at)))
+        {
+            return Patterns::Many(automaton);
+        }
+        let finder = |(text, _): &(String, u32)| Finder::new(text.as_bytes()).into_owned();
+        Patterns::Few(texts.iter().map(finder).collect())
+    }
+
+    /// Calls `found` with the place of each pattern and where it starts and ends, for every
+    /// occurrence.
+    fn find(&self, text: &[u8], mut found: impl FnMut(usize, usize, usize)) {
+        match self {
+            Patterns::Few(finders) => {
+                for (at, finder) in finders.iter().enumerate() {
+                    let mut from = 0;
+                    while let Some(start) = text.get(from..).and_then(|rest| finder.find(rest)) {
+                        let start = from + start;
+                        found(at, start, start + finder.needle().len());
+                        from = start + 1;
+                    }
+                }
+            }
+            Patterns::Many(automaton) => {
+                for hit in automaton.find_overlapping_iter(text) {
+                    found(hit.value() as usize, hit.start(), hit.end());
+                }
+            }
+        }
+    }
+}
+
+/// What a test needs ready before it looks at a value.
+enum Ready {
+    Nothing,
+    Glob(Glob),
+    Regex(Box<OnceLock<Option<fancy_regex::Regex>>>),
+}
+
+impl Ready {
+    fn new(probe: &Probe) -> Ready {
+        match (&probe.test, probe.case) {
+            (Test::Wildcard(glob), Case::Insensitive) => Ready::Glob(glob.folded()),
+            (Test::Regex(_), _) => Ready::Regex(Box::default()),
+            _ => Ready::Nothing,
+        }
+    }
 }
 
 /// Where in the value a pattern has to be.
@@ -66,7 +134,7 @@ const END: char = '\u{3}';
 
 impl FieldMatcher {
     pub(crate) fn new(probes: Vec<Probe>) -> Self {
-        FieldMatcher { probes, built: OnceLock::new() }
+        FieldMatcher { probes, ..FieldMatcher::default() }
     }
 
     /// Folded texts of which any value that passes one of `wanted` has at least one; `None` where
@@ -75,6 +143,11 @@ impl FieldMatcher {
         let wanted = self.probes.iter().filter(|probe| wanted(probe.id));
         let texts: Option<Vec<Vec<String>>> = wanted.map(|probe| needed(&probe.test)).collect();
         texts.map(|texts| texts.concat())
+    }
+
+    /// Times a look-around expression took too many steps on a value and counted as not found.
+    pub(crate) fn gave_up(&self) -> u64 {
+        self.gave_up.load(Ordering::Relaxed)
     }
 
     /// The ids of the probes that hold for a value, in no order.
@@ -87,7 +160,7 @@ impl FieldMatcher {
         }
         if let [element] = elements {
             holding.extend(&built.exists);
-            built.element(element, &self.probes, &mut holding);
+            built.element(element, &self.probes, &self.gave_up, &mut holding);
             return holding;
         }
         // Elements are never null: all of them exist.
@@ -95,7 +168,7 @@ impl FieldMatcher {
         let mut counts: HashMap<u32, usize> = existing.collect();
         for element in elements {
             let mut of_element = Vec::new();
-            built.element(element, &self.probes, &mut of_element);
+            built.element(element, &self.probes, &self.gave_up, &mut of_element);
             of_element.sort_unstable();
             of_element.dedup();
             of_element.into_iter().for_each(|id| *counts.entry(id).or_default() += 1);
@@ -117,8 +190,9 @@ impl Built {
     fn new(probes: &[Probe]) -> Built {
         let mut built = Built {
             equals: HashMap::default(),
-            automaton: None,
+            patterns: Patterns::Few(Vec::new()),
             found: Vec::new(),
+            ready: probes.iter().map(Ready::new).collect(),
             always: Vec::new(),
             exists: Vec::new(),
         };
@@ -169,68 +243,76 @@ impl Built {
                 }
             }
         }
-        built.automaton = DoubleArrayAhoCorasick::with_values(order).ok();
+        built.patterns = Patterns::new(order);
         built
     }
 
     /// Adds the probes that hold for one element; one may be there twice.
-    fn element(&self, value: &Value, probes: &[Probe], holding: &mut Vec<u32>) {
+    fn element(
+        &self,
+        value: &Value,
+        probes: &[Probe],
+        gave_up: &AtomicU64,
+        holding: &mut Vec<u32>,
+    ) {
         let Some(text) = value.text() else { return };
-        let mut prepared = Prepared { value, ip: None };
         let mut folded = String::with_capacity(text.len() + 2);
         folded.push(START);
         fold_into(&text, &mut folded);
         let mut tested: Vec<usize> = Vec::new();
+        let equal = self.equals.get(&folded[START.len_utf8()..]);
+        folded.push(END);
+        let seen = Seen { value, text: &text, folded: &folded[1..folded.len() - 1] };
         let mut settle = |check: Check, holding: &mut Vec<u32>| match check {
             Check::Holds(id) => holding.push(id),
             Check::Test(at) if tested.contains(&at) => {}
             Check::Test(at) => {
                 tested.push(at);
-                if prepared.passes(&probes[at]) {
+                if self.passes(at, &probes[at], &seen, gave_up) {
                     holding.push(probes[at].id);
                 }
             }
         };
-        if let Some(checks) = self.equals.get(&folded[START.len_utf8()..]) {
-            checks.iter().for_each(|check| settle(*check, holding));
-        }
-        if let Some(automaton) = &self.automaton {
-            folded.push(END);
-            for found in automaton.find_overlapping_iter(folded.as_bytes()) {
-                for (anchor, check) in &self.found[found.value() as usize] {
-                    // The sentinels may also stand in the value itself.
-                    let in_place = match anchor {
-                        Anchor::Start => found.start() == 0 && found.end() < folded.len(),
-                        Anchor::End => found.start() > 0 && found.end() == folded.len(),
-                        Anchor::Anywhere => found.start() > 0 && found.end() < folded.len(),
-                    };
-                    if in_place {
-                        settle(*check, holding);
-                    }
+        equal.into_iter().flatten().for_each(|check| settle(*check, holding));
+        self.patterns.find(folded.as_bytes(), |at, start, end| {
+            for (anchor, check) in &self.found[at] {
+                // The sentinels may also stand in the value itself.
+                let in_place = match anchor {
+                    Anchor::Start => start == 0 && end < folded.len(),
+                    Anchor::End => start > 0 && end == folded.len(),
+                    Anchor::Anywhere => start > 0 && end < folded.len(),
+                };
+                if in_place {
+                    settle(*check, holding);
                 }
             }
-        }
+        });
         self.always.iter().for_each(|check| settle(*check, holding));
     }
-}
 
-/// A value with what several tests read from it.
-struct Prepared<'v> {
-    value: &'v Value,
-    ip: Option<Option<IpAddr>>,
-}
-
-impl Prepared<'_> {
-    fn passes(&mut self, probe: &Probe) -> bool {
-        match &probe.test {
-            Test::Cidr(net) => {
-                let value = self.value;
-                let ip = *self.ip.get_or_insert_with(|| reference::address(value));
-                ip.is_some_and(|ip| net.contains(&ip))
+    fn passes(&self, at: usize, probe: &Probe, seen: &Seen<'_>, gave_up: &AtomicU64) -> bool {
+        match (&probe.test, &self.ready[at]) {
+            (_, Ready::Glob(glob)) => glob.matches(seen.folded),
+            (Test::Regex(regex), Ready::Regex(compiled)) => {
+                let compiled = compiled.get_or_init(|| reference::compile(regex));
+                let found = compiled.as_ref().map(|compiled| compiled.is_match(seen.text));
+                found.is_some_and(|found| {
+                    found.unwrap_or_else(|_| {
+                        gave_up.fetch_add(1, Ordering::Relaxed);
+                        false
+                    })
+                })
             }
-            test => reference::element_passes(test, probe.case, self.value),
+            (test, _) => reference::element_passes(test, probe.case, seen.value),
         }
     }
+}
+
+/// A value in the forms in which tests look at it.
+struct Seen<'v> {
+    value: &'v Value,
+    text: &'v str,
+    folded: &'v str,
 }
 
 /// Folded texts of which any value that passes the test has at least one.

@@ -198,6 +198,13 @@ fn finish_report(
     }
     let binding = Binding::from(&plan.summary(tally));
     let able = binding.able;
+    let given_up = plan.expressions_given_up();
+    if given_up > 0 {
+        let mut skipped = Tally::default();
+        let values = format!("{given_up} values");
+        skipped.skip("look-around expression given up after a million steps", values, 0);
+        report.add_tally(&skipped);
+    }
     report.add_tally(tally);
     report.set_binding(binding);
     report.set_cost(Cost { elapsed, peak_memory: peak_memory() });
