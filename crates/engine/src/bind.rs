@@ -4,6 +4,7 @@
 //! the program for event 4624. The same knowledge answers which rules can run on given logs.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -174,6 +175,24 @@ impl Plan {
         // Two threads may make the same program; they are equal.
         let program = Arc::new(Program::new(self, kind));
         lock().entry(kind.clone()).or_insert(program).clone()
+    }
+
+    /// Makes ready, on some threads, what otherwise is made when the first value comes: for logs
+    /// so large that most of it will be wanted.
+    pub fn prepare(&self, jobs: usize) {
+        let mut fields: Vec<&FieldMatcher> = self.fields.iter().collect();
+        // The largest first, so that no thread is left with it alone at the end.
+        fields.sort_by_key(|field| std::cmp::Reverse(field.size()));
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..jobs.max(1) {
+                scope.spawn(|| {
+                    while let Some(field) = fields.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        field.prepare();
+                    }
+                });
+            }
+        });
     }
 
     /// Times a look-around expression took too many steps on a value and counted as not found.

@@ -197,9 +197,9 @@ fn decode_number(token: &[u8]) -> Value {
 /// The text of a string token without its quotes: escapes resolved, bytes that are not UTF-8 and
 /// lone surrogates replaced, an escape that JSON does not know kept as it stands.
 pub(crate) fn unescape(raw: &[u8]) -> std::borrow::Cow<'_, str> {
-    let Some(first) = memchr(b'\\', raw) else { return String::from_utf8_lossy(raw) };
+    let Some(first) = memchr(b'\\', raw) else { return text(raw) };
     let mut out = String::with_capacity(raw.len());
-    out.push_str(&String::from_utf8_lossy(&raw[..first]));
+    out.push_str(&text(&raw[..first]));
     let mut at = first;
     while at < raw.len() {
         if raw[at] == b'\\' {
@@ -207,10 +207,15 @@ pub(crate) fn unescape(raw: &[u8]) -> std::borrow::Cow<'_, str> {
             continue;
         }
         let end = memchr(b'\\', &raw[at..]).map_or(raw.len(), |length| at + length);
-        out.push_str(&String::from_utf8_lossy(&raw[at..end]));
+        out.push_str(&text(&raw[at..end]));
         at = end;
     }
     out.into()
+}
+
+/// Bytes as text; the check of valid text is much faster than the search for what is not.
+fn text(raw: &[u8]) -> std::borrow::Cow<'_, str> {
+    std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Into::into)
 }
 
 /// Resolves the escape at `at`; returns the offset behind it.

@@ -145,6 +145,21 @@ impl FieldMatcher {
         texts.map(|texts| texts.concat())
     }
 
+    /// How much there is to make ready, roughly.
+    pub(crate) fn size(&self) -> usize {
+        self.probes.len()
+    }
+
+    /// Makes ready what the first value would wait for.
+    pub(crate) fn prepare(&self) {
+        let built = self.built.get_or_init(|| Built::new(&self.probes));
+        for (probe, ready) in self.probes.iter().zip(&built.ready) {
+            if let (Test::Regex(regex), Ready::Regex(compiled)) = (&probe.test, ready) {
+                compiled.get_or_init(|| reference::compile(regex));
+            }
+        }
+    }
+
     /// Times a look-around expression took too many steps on a value and counted as not found.
     pub(crate) fn gave_up(&self) -> u64 {
         self.gave_up.load(Ordering::Relaxed)

@@ -41,6 +41,9 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     };
     let views = settings::load_views(&args.rules)?;
     let plan = Plan::new(ledger.loaded(), &views);
+    if size_of(&logs) >= LARGE {
+        plan.prepare(wanted.scan.jobs);
+    }
     let loading = started.elapsed();
     let stop = interruptible();
 
@@ -70,6 +73,14 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     }
     written.map_err(|error| Ends::output(&target, &error))?;
     Ok(end(args, &wanted, &report, &ledger, &logs, stop.load(Ordering::Relaxed)))
+}
+
+/// Bytes of logs from which on it pays to make everything ready first.
+const LARGE: u64 = 128 << 20;
+
+fn size_of(logs: &[LogFile]) -> u64 {
+    let size = |path: &std::path::PathBuf| std::fs::metadata(path).map_or(0, |data| data.len());
+    logs.iter().filter_map(|log| log.path.as_ref()).map(size).sum()
 }
 
 fn understand(args: &ScanArgs) -> Result<Wanted> {
