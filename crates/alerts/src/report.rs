@@ -61,6 +61,8 @@ pub struct LogCounts {
     pub failed: u64,
     /// The first of those that failed, with the reason.
     pub failures: Vec<(Arc<str>, String)>,
+    /// Those that failed by the reason, with the first of each.
+    pub reasons: BTreeMap<String, (u64, Arc<str>)>,
 }
 
 /// What a scan took.
@@ -153,8 +155,13 @@ impl Report {
             return;
         };
         self.logs.failed += 1;
+        let reason = failure.to_string();
+        let reasons = &mut self.logs.reasons;
+        if reasons.len() < FAILURES || reasons.contains_key(&reason) {
+            reasons.entry(reason.clone()).or_insert_with(|| (0, log.clone())).0 += 1;
+        }
         if self.logs.failures.len() < FAILURES {
-            self.logs.failures.push((log.clone(), failure.to_string()));
+            self.logs.failures.push((log.clone(), reason));
         }
     }
 

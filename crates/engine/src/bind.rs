@@ -64,6 +64,8 @@ pub struct Program {
     pub(crate) columns: Vec<BoundColumn>,
     /// How many predicates there are, numbered over all columns.
     pub(crate) predicates: usize,
+    /// For each predicate, its column and the name of the field in the rules.
+    uses: Vec<(usize, Option<Arc<str>>)>,
     rules: Vec<BoundRule>,
     /// For each predicate, the rules to look at when it holds.
     wakes: Vec<Vec<u32>>,
@@ -212,8 +214,9 @@ impl Plan {
                     scope.members.iter().for_each(|member| seen[member.rule] = true);
                 }
             }
+            let absent = program.absent(counted);
             for bound in &program.rules {
-                match program.missing_fields(bound, counted, self) {
+                match program.missing_fields(bound, &absent) {
                     None => {
                         able[bound.rule].insert(bound.scope_kind.stand_in.clone());
                     }
@@ -418,44 +421,34 @@ impl Program {
         candidates
     }
 
-    /// The fields without which a rule cannot fire on a kind; `None` when nothing keeps it.
-    fn missing_fields(
-        &self,
-        bound: &BoundRule,
-        counted: &KindTally,
-        plan: &Plan,
-    ) -> Option<Vec<Arc<str>>> {
-        let is_there = |column: &&BoundColumn| {
+    /// For each predicate, whether the events that were counted have nothing for it to look at.
+    fn absent(&self, counted: &KindTally) -> Vec<bool> {
+        let is_absent = |column: &BoundColumn| {
             let inputs = column.reads.inputs();
-            inputs.is_empty() || inputs.iter().any(|i| counted.fields.contains(i))
+            !inputs.is_empty() && !inputs.iter().any(|input| counted.fields.contains(input))
         };
-        let missing: Vec<&BoundColumn> = self.columns.iter().filter(|c| !is_there(c)).collect();
-        let mut absent = vec![false; self.predicates];
-        for column in &missing {
-            sorted(&column.own).iter().for_each(|(_, own)| absent[*own as usize] = true);
-        }
-        if bound.node.may_hold(&absent) {
+        let columns: Vec<bool> = self.columns.iter().map(is_absent).collect();
+        self.uses.iter().map(|(column, _)| columns[*column]).collect()
+    }
+
+    /// The fields without which a rule cannot fire on a kind; `None` when nothing keeps it.
+    fn missing_fields(&self, bound: &BoundRule, absent: &[bool]) -> Option<Vec<Arc<str>>> {
+        if bound.node.may_hold(absent) {
             return None;
         }
-        let mut names: Vec<Arc<str>> = Vec::new();
-        for column in &missing {
-            for (probe, own) in sorted(&column.own) {
-                if bound.node.mentions(own) {
-                    let name = plan.probes.get(probe as usize).and_then(|p| p.name.clone());
-                    names.extend(name.or_else(|| column.reads.inputs().first().cloned()));
-                }
-            }
-        }
+        let mut predicates = Vec::new();
+        bound.node.collect(&mut predicates);
+        let missing = predicates.into_iter().filter(|own| absent[*own as usize]);
+        let mut names: Vec<Arc<str>> = missing
+            .filter_map(|own| {
+                let (column, name) = &self.uses[own as usize];
+                name.clone().or_else(|| self.columns[*column].reads.inputs().first().cloned())
+            })
+            .collect();
         names.sort();
         names.dedup();
         Some(names)
     }
-}
-
-fn sorted(own: &HashMap<u32, u32, RandomState>) -> Vec<(u32, u32)> {
-    let mut pairs: Vec<(u32, u32)> = own.iter().map(|(probe, own)| (*probe, *own)).collect();
-    pairs.sort_unstable();
-    pairs
 }
 
 impl Reads {
@@ -477,6 +470,7 @@ struct Binder<'p> {
     /// Probes that hold for what the kind says of a field, by field.
     constants: HashMap<(usize, String), Vec<u32>, RandomState>,
     weights: Vec<u32>,
+    uses: Vec<(usize, Option<Arc<str>>)>,
     rules: Vec<BoundRule>,
 }
 
@@ -489,6 +483,7 @@ impl<'p> Binder<'p> {
             column_of: HashMap::default(),
             constants: HashMap::default(),
             weights: Vec::new(),
+            uses: Vec::new(),
             rules: Vec::new(),
         }
     }
@@ -582,7 +577,9 @@ impl<'p> Binder<'p> {
         let next = self.weights.len() as u32;
         let own = *self.columns[column].own.entry(probe).or_insert(next);
         if own == next {
-            self.weights.push(self.plan.probes.get(probe as usize).map_or(1000, |p| p.weight));
+            let tested = self.plan.probes.get(probe as usize);
+            self.weights.push(tested.map_or(1000, |tested| tested.weight));
+            self.uses.push((column, tested.and_then(|tested| tested.name.clone())));
         }
         Node::Predicate(own)
     }
@@ -606,6 +603,7 @@ impl<'p> Binder<'p> {
         };
         Program {
             predicates: self.weights.len(),
+            uses: self.uses,
             columns: self.columns,
             rules: self.rules,
             wakes,
@@ -707,12 +705,13 @@ impl Node {
         }
     }
 
-    fn mentions(&self, predicate: u32) -> bool {
+    /// Adds the predicates of the formula.
+    fn collect(&self, predicates: &mut Vec<u32>) {
         match self {
-            Node::Const(_) => false,
-            Node::Predicate(own) => *own == predicate,
-            Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(|n| n.mentions(predicate)),
-            Node::Not(node) => node.mentions(predicate),
+            Node::Const(_) => {}
+            Node::Predicate(own) => predicates.push(*own),
+            Node::And(nodes) | Node::Or(nodes) => nodes.iter().for_each(|n| n.collect(predicates)),
+            Node::Not(node) => node.collect(predicates),
         }
     }
 

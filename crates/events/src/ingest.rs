@@ -503,12 +503,14 @@ fn kind_of(shape: usize, header: &Header<'_>) -> Kind {
     }
 }
 
+/// The time in a token. The first moment Windows can write is what it writes for none.
 fn time_of(token: &[u8]) -> Option<Time> {
-    match token {
+    let time = match token {
         [b'"', inner @ .., b'"'] => match std::str::from_utf8(inner).ok().and_then(Time::parse) {
             None => decode(token).time(),
             time => time,
         },
         _ => decode(token).time(),
-    }
+    };
+    time.filter(|time| *time != Time::FILETIME_ZERO)
 }

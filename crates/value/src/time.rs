@@ -27,6 +27,9 @@ const TICKS_PER_SECOND: i64 = 10_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 impl Time {
+    /// 1601-01-01T00:00:00Z, where the FILETIME of Windows starts.
+    pub const FILETIME_ZERO: Time = Time(-116_444_736_000_000_000);
+
     /// From ticks of 100 ns since the Unix epoch.
     pub const fn from_ticks(ticks: i64) -> Self {
         Time(ticks)
@@ -200,6 +203,11 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(Time::parse(text).map(|t| t.to_string()).as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_first_filetime() {
+        assert_eq!(Time::parse("1601-01-01T00:00:00Z"), Some(Time::FILETIME_ZERO));
     }
 
     #[test]

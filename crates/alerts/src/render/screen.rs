@@ -357,8 +357,12 @@ impl Screen {
             let place = skipped.places.first().map_or("", String::as_str);
             entries.push((skipped.count, "record", format!("{reason}, first in {place}")));
         }
-        for (log, reason) in &report.logs().failures {
-            entries.push((1, "log", format!("{log}: {reason}")));
+        for (reason, (logs, first)) in &report.logs().reasons {
+            let text = match logs {
+                1 => format!("{first}: {reason}"),
+                _ => format!("{reason}, for one {first}"),
+            };
+            entries.push((*logs, "log", text));
         }
         if entries.is_empty() {
             return;
