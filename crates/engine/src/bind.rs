@@ -461,14 +461,22 @@ impl Reads {
     }
 }
 
+/// What a field is on a kind.
+enum Resolved {
+    /// What the kind itself says: the probes that hold for it, sorted.
+    Constant(Vec<u32>),
+    /// A column of the program.
+    Column(usize),
+}
+
 /// Makes the program of one kind.
 struct Binder<'p> {
     plan: &'p Plan,
     kind: &'p Kind,
     columns: Vec<BoundColumn>,
     column_of: HashMap<(usize, String), usize, RandomState>,
-    /// Probes that hold for what the kind says of a field, by field.
-    constants: HashMap<(usize, String), Vec<u32>, RandomState>,
+    /// What a field is, by its place in the plan and the entry that says how it reads.
+    resolved: HashMap<(usize, usize), Resolved, RandomState>,
     weights: Vec<u32>,
     uses: Vec<(usize, Option<Arc<str>>)>,
     rules: Vec<BoundRule>,
@@ -481,7 +489,7 @@ impl<'p> Binder<'p> {
             kind,
             columns: Vec::new(),
             column_of: HashMap::default(),
-            constants: HashMap::default(),
+            resolved: HashMap::default(),
             weights: Vec::new(),
             uses: Vec::new(),
             rules: Vec::new(),
@@ -527,22 +535,40 @@ impl<'p> Binder<'p> {
     }
 
     fn probe(&mut self, probe: u32, scope_kind: &ScopeKind) -> Node {
+        let field = self.plan.probes[probe as usize].field;
+        // Entries live as long as the plan, so their addresses tell them apart.
+        let key = (field, std::ptr::from_ref(scope_kind) as usize);
+        let resolved = match self.resolved.get(&key) {
+            Some(resolved) => resolved,
+            None => {
+                let resolved = self.resolve(probe, scope_kind);
+                self.resolved.entry(key).or_insert(resolved)
+            }
+        };
+        match resolved {
+            Resolved::Constant(holding) => Node::Const(holding.binary_search(&probe).is_ok()),
+            Resolved::Column(column) => {
+                let column = *column;
+                self.own(column, probe)
+            }
+        }
+    }
+
+    /// What a probe's field is on this kind: the same for all probes of the field.
+    fn resolve(&mut self, probe: u32, scope_kind: &ScopeKind) -> Resolved {
         let ProbeUse { field, name, .. } = &self.plan.probes[probe as usize];
         let Some(name) = name else {
             let reads = Reads::Everything { matcher: *field };
-            let column = self.column((*field, "*".to_owned()), reads);
-            return self.own(column, probe);
+            return Resolved::Column(self.column((*field, "*".to_owned()), reads));
         };
         let expr = settle(scope_kind.field(name), self.kind);
-        let key = (*field, format!("{expr:?}"));
         if let Expr::Constant(value) = &expr {
-            let plan = self.plan;
-            let holding = self.constants.entry(key);
-            let holding = holding.or_insert_with(|| plan.fields[*field].holding(value));
-            return Node::Const(holding.contains(&probe));
+            let mut holding = self.plan.fields[*field].holding(value);
+            holding.sort_unstable();
+            return Resolved::Constant(holding);
         }
-        let column = self.column(key, Reads::Value { matcher: *field, expr });
-        self.own(column, probe)
+        let key = (*field, format!("{expr:?}"));
+        Resolved::Column(self.column(key, Reads::Value { matcher: *field, expr }))
     }
 
     fn pair(&mut self, at: usize, scope_kind: &ScopeKind) -> Node {

@@ -9,7 +9,7 @@
 //!   of a kind are dropped, what is left is the kind's program.
 //! * `matcher` finds, for each distinct value of a field, the predicates it satisfies, once; rows
 //!   are decided by the combination of those lists, each combination once.
-//! * [`reference`] decides the same rules event by event in the most obvious way. It is the
+//! * [`mod@reference`] decides the same rules event by event in the most obvious way. It is the
 //!   oracle: tests and fuzzing hold the two equal.
 //! * [`scan`] shares the work out over threads and hands results back in the order of the logs.
 //!

@@ -84,7 +84,7 @@ pub enum Elements {
 /// Whether a text test tells upper from lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Case {
-    /// `A` is `a`, by [`rulestone_value::fold`].
+    /// `A` is `a`, by [`rulestone_value::fold()`].
     Insensitive,
     /// `A` is not `a`.
     Sensitive,

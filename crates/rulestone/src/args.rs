@@ -59,7 +59,7 @@ pub(crate) struct RuleArgs {
     /// Values for the placeholders of rules: a YAML map from names to values.
     #[arg(long, value_name = "FILE")]
     pub(crate) placeholders: Option<PathBuf>,
-    /// Tables of fields and log sources that come before those built in: DIR/<schema>/*.toml.
+    /// Tables of fields and log sources that come before those built in: `DIR/<schema>/*.toml`.
     #[arg(long, value_name = "DIR")]
     pub(crate) views: Option<PathBuf>,
     /// End with 2 when a rule is invalid.

@@ -41,7 +41,7 @@ impl Glob {
         &self.pieces
     }
 
-    /// The same pattern over folded text, see [`crate::fold`].
+    /// The same pattern over folded text, see [`crate::fold()`].
     pub fn folded(&self) -> Glob {
         Glob::new(self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => Piece::Text(crate::fold(text)),
