@@ -531,6 +531,21 @@ fn a_windows_log_cut_off_gives_what_is_left() {
 }
 
 #[test]
+fn a_windows_log_cut_inside_a_chunk_gives_the_records_before_the_cut_and_says_so() {
+    let Some(bytes) = windows_log() else {
+        println!("skipped: ../shared/corpora is not there");
+        return;
+    };
+    let one_chunk = 4096 + (64 << 10);
+    let before = read(&bytes[..one_chunk]);
+    let cut = read(&bytes[..one_chunk + (40 << 10)]);
+    let next = read(&bytes[..one_chunk + (64 << 10)]);
+    assert!(before.events.len() < cut.events.len() && cut.events.len() < next.events.len());
+    let says = |given: &Given| given.tally.skipped.contains_key("EVTX file cut off inside a chunk");
+    assert_eq!([says(&before), says(&cut), says(&next)], [false, true, false]);
+}
+
+#[test]
 fn a_windows_log_with_flipped_bits_is_read_as_far_as_it_goes() {
     let Some(bytes) = windows_log() else {
         println!("skipped: ../shared/corpora is not there");

@@ -4,7 +4,8 @@
 //! chunks are looked for to the end of the file and the time is the one inside the event. Stale
 //! records in the slack of a chunk are left alone.
 
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ use crate::Tally;
 const CHUNKS: usize = 8;
 
 const CHUNK_BYTES: u64 = 64 << 10;
+
+/// The header of a file, before its first chunk.
+const HEADER_BYTES: u64 = 4096;
 
 type Chunk = evtx::err::Result<EvtxChunkData>;
 
@@ -34,12 +38,16 @@ pub(crate) struct EvtxUnit {
 impl EvtxLog {
     pub(crate) fn from_path(path: &Path) -> Result<Self, LogError> {
         let parser = EvtxParser::from_path(path).map_err(broken)?;
-        Ok(EvtxLog { chunks: Box::new(parser.into_chunks()), settings: settings() })
+        let tail = cut_chunk(&mut File::open(path)?)?;
+        let chunks = Box::new(parser.into_chunks().chain(tail.map(Ok)));
+        Ok(EvtxLog { chunks, settings: settings() })
     }
 
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Result<Self, LogError> {
+        let tail = cut_chunk(&mut Cursor::new(&bytes))?;
         let parser = EvtxParser::from_read_seek(Cursor::new(bytes)).map_err(broken)?;
-        Ok(EvtxLog { chunks: Box::new(parser.into_chunks()), settings: settings() })
+        let chunks = Box::new(parser.into_chunks().chain(tail.map(Ok)));
+        Ok(EvtxLog { chunks, settings: settings() })
     }
 
     pub(crate) fn next_unit(&mut self) -> Option<EvtxUnit> {
@@ -47,6 +55,21 @@ impl EvtxLog {
         let settings = self.settings.clone();
         (!chunks.is_empty()).then_some(EvtxUnit { chunks, settings })
     }
+}
+
+/// The chunk that a file which was cut off ends in, made whole with zeros: it gives the records
+/// that are there, and an error for the one that the cut goes through.
+fn cut_chunk(file: &mut (impl Read + Seek)) -> std::io::Result<Option<EvtxChunkData>> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let there = length.saturating_sub(HEADER_BYTES) % CHUNK_BYTES;
+    file.seek(SeekFrom::Start(length - there))?;
+    let mut data = Vec::with_capacity(CHUNK_BYTES as usize);
+    file.take(there).read_to_end(&mut data)?;
+    if !data.starts_with(b"ElfChnk\0") {
+        return Ok(None);
+    }
+    data.resize(CHUNK_BYTES as usize, 0);
+    Ok(EvtxChunkData::new(data, false).ok())
 }
 
 fn settings() -> Arc<ParserSettings> {
@@ -71,6 +94,10 @@ impl EvtxUnit {
                     continue;
                 }
             };
+            // A chunk of the parser's own has a number.
+            if chunk.number.is_none() {
+                tally.skip("EVTX file cut off inside a chunk", log.to_string(), 0);
+            }
             let mut chunk = match chunk.parse(self.settings.clone()) {
                 Ok(chunk) => chunk,
                 Err(error) => {
