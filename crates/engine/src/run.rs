@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rulestone_events::{
-    Event, Fields, Ingest, Interest, Kind, Log, LogError, ScopeKind, Settings, Tally, Unit,
+    Event, Fields, Ingest, Interest, Log, LogError, ScopeKind, Settings, Tally, Unit,
 };
 use rulestone_ir::{Formula, Rule, Source};
 
@@ -183,14 +183,6 @@ struct Worker<'a, T, M> {
     read_everything: bool,
 }
 
-struct Everything;
-
-impl Interest for Everything {
-    fn fields(&self, _: &Arc<Kind>) -> Fields {
-        Fields::All
-    }
-}
-
 impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
     fn run(&mut self) {
         while !self.stopped() {
@@ -282,7 +274,7 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
         let log = unit.place.log.clone();
         let records = unit.into_records();
         let (plan, make, matcher) = (self.plan, self.make, &mut self.matcher);
-        let interest: &dyn Interest = if self.read_everything { &Everything } else { plan };
+        let interest: &dyn Interest = if self.read_everything { &Fields::All } else { plan };
         let mut hits: Vec<(usize, usize, T)> = Vec::new();
         let tally = self.ingest.read(records, interest, |batch| {
             matcher.run(batch, |row, program, rules| {

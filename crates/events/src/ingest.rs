@@ -34,6 +34,13 @@ pub enum Fields {
     All,
 }
 
+/// The same fields of every kind.
+impl Interest for Fields {
+    fn fields(&self, _: &Arc<Kind>) -> Fields {
+        self.clone()
+    }
+}
+
 /// Bounds on what is read and remembered.
 #[derive(Debug, Clone)]
 pub struct Settings {

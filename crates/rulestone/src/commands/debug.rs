@@ -3,15 +3,12 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use rulestone_dialects::containers;
 use rulestone_engine::{Plan, ScanSettings, reference, scan};
-use rulestone_events::{
-    Event, Fields, Ingest, Interest, Kind, Log, ScopeKind, Settings, Tally, title,
-};
+use rulestone_events::{Event, Fields, Ingest, Log, ScopeKind, Settings, Tally, title};
 use rulestone_ir::{Field, Source, print_rule};
 use rulestone_value::Value;
 use serde_json::{Map, json};
@@ -98,14 +95,6 @@ fn plan(args: &DebugArgs, talk: &Talk, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-struct Everything;
-
-impl Interest for Everything {
-    fn fields(&self, _: &Arc<Kind>) -> Fields {
-        Fields::All
-    }
-}
-
 /// Calls `each` with every event of the logs.
 fn for_each_event(
     args: &DebugArgs,
@@ -124,7 +113,7 @@ fn for_each_event(
         let mut ingest = Ingest::new(Settings::default());
         while let Some(unit) = open.next_unit() {
             let mut events = Vec::new();
-            let tally = ingest.read(unit.into_records(), &Everything, |batch| {
+            let tally = ingest.read(unit.into_records(), &Fields::All, |batch| {
                 events.extend(batch.rows.iter().map(|row| batch.event(row)));
             });
             for (reason, skipped) in &tally.skipped {

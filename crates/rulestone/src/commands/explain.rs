@@ -9,9 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use rulestone_engine::{Explanation, Obstacle, Plan, ScanSettings, explain, reference, scan};
-use rulestone_events::{
-    Event, Fields, Ingest, Interest, Kind, Log, ScopeKind, Settings, Tally, Views,
-};
+use rulestone_events::{Event, Fields, Ingest, Log, ScopeKind, Settings, Tally, Views};
 use rulestone_ir::{Field, Formula, Predicate, Relation, Rule, Source, Test};
 use rulestone_rules::Entry;
 
@@ -192,14 +190,6 @@ impl PartialOrd for NearMiss {
     }
 }
 
-struct Everything;
-
-impl Interest for Everything {
-    fn fields(&self, _: &Arc<Kind>) -> Fields {
-        Fields::All
-    }
-}
-
 fn on_logs(
     rule: &Arc<Rule>,
     views: &Views,
@@ -296,7 +286,7 @@ fn read_all(logs: &[rulestone_engine::LogFile], mut each: impl FnMut(&str, Event
         let Ok(mut open) = opened else { continue };
         let mut ingest = Ingest::new(Settings::default());
         while let Some(unit) = open.next_unit() {
-            let _ = ingest.read(unit.into_records(), &Everything, |batch| {
+            let _ = ingest.read(unit.into_records(), &Fields::All, |batch| {
                 batch.rows.iter().for_each(|row| each(&log.name, batch.event(row)));
             });
         }
