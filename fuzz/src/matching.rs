@@ -10,8 +10,8 @@ use arbitrary::{Result, Unstructured};
 use rulestone_engine::{Matcher, Plan, reference};
 use rulestone_events::{Event, Fields, Ingest, Interest, Kind, Log, Settings, Views};
 use rulestone_ir::{
-    Case, Comparison, Elements, Field, Formula, Language, Meta, Origin, Predicate, Regex, Relation,
-    Rule, Schema, Scope, Source, Span, Test, Vendor, print_rule,
+    Case, Clock, Comparison, Elements, Field, Formula, Language, Meta, Origin, Predicate, Regex,
+    Relation, Rule, Schema, Scope, Source, Span, Test, Trigger, Vendor, print_rule,
 };
 use rulestone_value::{Glob, Piece, TimePart};
 
@@ -203,7 +203,14 @@ fn rule(bytes: &mut Unstructured<'_>) -> Result<Arc<Rule>> {
         tests: Vec::new(),
     };
     let sources = vec![Source::Events { scope, filter }];
-    Ok(Arc::new(Rule { meta: Meta::default(), origin, sources }))
+    Ok(Arc::new(Rule {
+        meta: Meta::default(),
+        origin,
+        sources,
+        stages: Vec::new(),
+        clock: Clock::default(),
+        trigger: Trigger::default(),
+    }))
 }
 
 fn formula(bytes: &mut Unstructured<'_>, depth: usize) -> Result<Formula> {

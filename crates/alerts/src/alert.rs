@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use rulestone_engine::reference::field_value;
-use rulestone_engine::{Hit, Matched, explain};
+use rulestone_engine::{Found, FoundEvent, Hit, Matched, explain};
 use rulestone_events::{Event, Views};
-use rulestone_ir::{Case, Field, Rule, Severity, Test};
+use rulestone_ir::{Case, Field, Measure, Rule, Severity, StageKind, Test, When};
 use rulestone_value::{Time, Value, fold};
 
 use crate::attack::{AlertTechnique, Tactic, tactics_of, techniques_of};
@@ -44,6 +44,8 @@ pub struct Alert {
     pub evidence_total: u64,
     /// The predicates it rests on, with the values that passed them.
     pub matched: Vec<MatchedValue>,
+    /// What is to be known before trusting it.
+    pub notes: Vec<String>,
 }
 
 /// An event that an alert rests on.
@@ -85,7 +87,7 @@ impl Alert {
             time: hit.event.time,
             severity: meta.severity,
             risk_score: meta.severity.risk_score(),
-            building_block: false,
+            building_block: hit.rule.trigger.building_block,
             message: message(&meta.title, &entities),
             tactics: tactics_of(&meta.attack, &techniques),
             techniques,
@@ -94,7 +96,52 @@ impl Alert {
             evidence: vec![Evidence { log: hit.log.clone(), event: hit.event.clone() }],
             evidence_total: 1,
             matched: matched.into_iter().map(MatchedValue::from).collect(),
+            notes: Vec::new(),
             rule: hit.rule.clone(),
+        }
+    }
+
+    /// The alert of a rule that looks at several events together. Its id is made of the rule, the
+    /// group and the events it keeps as evidence, with the last.
+    pub fn from_found(found: &Found<'_>, views: &Views) -> Alert {
+        let meta = &found.rule.meta;
+        let texts: Vec<String> = found.key.iter().map(|(_, value)| key_text(value)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut identity = Identity::new(&meta.id, &texts);
+        let mut entities: Vec<Entity> = Vec::new();
+        for FoundEvent { event, .. } in &found.evidence {
+            let view = EntityView::new(event, views);
+            identity.event(&view, event);
+            for entity in view.entities() {
+                let known = |own: &Entity| {
+                    own.kind == entity.kind && own.value.eq_ignore_ascii_case(&entity.value)
+                };
+                if !entities.iter().any(known) {
+                    entities.push(entity);
+                }
+            }
+        }
+        let techniques = techniques_of(&meta.attack);
+        let (measured, fields) = measured(found);
+        let evidence = found.evidence.iter().take(EVIDENCE);
+        Alert {
+            id: identity.finish(),
+            time: Some(Time::from_ticks(found.finding.time)),
+            severity: meta.severity,
+            risk_score: meta.severity.risk_score(),
+            building_block: found.rule.trigger.building_block,
+            message: message(&meta.title, &entities),
+            tactics: tactics_of(&meta.attack, &techniques),
+            techniques,
+            entities,
+            fields,
+            evidence: evidence
+                .map(|e| Evidence { log: e.log.clone(), event: e.event.clone() })
+                .collect(),
+            evidence_total: found.finding.total,
+            matched: measured,
+            notes: notes(found),
+            rule: found.rule.clone(),
         }
     }
 
@@ -112,6 +159,79 @@ impl Alert {
     fn entity(&self, kind: EntityType, role: impl Fn(Option<Role>) -> bool) -> Option<&str> {
         let is_it = |entity: &&Entity| entity.kind == kind && role(entity.role);
         self.entities.iter().find(is_it).map(|entity| entity.value.as_str())
+    }
+}
+
+/// Events that an alert shows.
+const EVIDENCE: usize = 10;
+
+/// A part of a group's key as text; lists by their elements.
+fn key_text(value: &Value) -> String {
+    let texts = value.elements().iter().filter_map(|v| v.text().map(|text| text.into_owned()));
+    texts.collect::<Vec<_>>().join("\u{1f}")
+}
+
+fn notes(found: &Found<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if found.finding.cut {
+        notes.push("the logs end before the window does".to_owned());
+    }
+    let shown = found.finding.evidence.len();
+    if found.evidence.len() < shown {
+        notes.push("some of the events could not be read again".to_owned());
+    }
+    notes
+}
+
+/// What a stage measured, as something that matched, and the row of a finding: the group's key,
+/// what was measured, the times of the first and the last event.
+fn measured(found: &Found<'_>) -> (Vec<MatchedValue>, Vec<(Arc<str>, Value)>) {
+    let number = |value: f64| match value {
+        value if value.fract() == 0.0 && value.abs() < 1e15 => Value::Integer(value as i64),
+        value => Value::Float(value),
+    };
+    let value = number(found.finding.value);
+    let mut row: Vec<(Arc<str>, Value)> =
+        found.key.iter().filter(|(_, value)| !value.is_null()).cloned().collect();
+    let (name, bounds): (Arc<str>, Vec<String>) =
+        match found.rule.stateful().map(|stage| &stage.kind) {
+            Some(StageKind::Correlate(correlate)) => {
+                (measure_name(&correlate.measure), bounds_of(&correlate.when))
+            }
+            Some(StageKind::Threshold(threshold)) => {
+                ("count".into(), vec![format!(">= {}", threshold.count)])
+            }
+            _ => ("events".into(), Vec::new()),
+        };
+    row.push((name.clone(), value.clone()));
+    row.push(("first_time".into(), Value::Time(Time::from_ticks(found.finding.from))));
+    row.push(("last_time".into(), Value::Time(Time::from_ticks(found.finding.last.time))));
+    // The filter of a source is stage 1.
+    let matched = bounds.into_iter().map(|pattern| MatchedValue {
+        stage: 2,
+        field: name.clone(),
+        test: "number",
+        pattern,
+        value: value.clone(),
+    });
+    (matched.collect(), row)
+}
+
+fn measure_name(measure: &Measure) -> Arc<str> {
+    let fields: Vec<&str> = measure.fields().iter().map(Field::name).collect();
+    match fields.is_empty() {
+        true => measure.name().into(),
+        false => format!("{}({})", measure.name(), fields.join(", ")).into(),
+    }
+}
+
+fn bounds_of(when: &When) -> Vec<String> {
+    match when {
+        When::Measure(bounds) => bounds
+            .iter()
+            .map(|(comparison, number)| format!("{} {number}", comparison.sign()))
+            .collect(),
+        When::Seen(_) => Vec::new(),
     }
 }
 

@@ -28,6 +28,9 @@ impl Serialize for Alert {
         map.serialize_entry("evidence", &self.evidence)?;
         map.serialize_entry("evidence_total", &self.evidence_total)?;
         map.serialize_entry("matched", &self.matched)?;
+        if !self.notes.is_empty() {
+            map.serialize_entry("notes", &self.notes)?;
+        }
         map.end()
     }
 }

@@ -18,6 +18,7 @@ mod contract;
 mod counts;
 mod entity;
 mod identity;
+mod passes;
 pub mod render;
 mod report;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use attack::{AlertTechnique, Tactic, Technique, tactic, tactics, technique};
 pub use counts::{Counts, Seen};
 pub use entity::{Entity, EntityType, Role};
 pub use identity::AlertId;
+pub use passes::{Passed, run};
 pub use render::{Format, Renderer, Style};
 pub use report::{
     Binding, Cost, FiredRule, Hint, ListedRule, LogCounts, Missing, MissingSort, Reason, Report,

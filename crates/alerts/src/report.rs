@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rulestone_engine::StateCounts;
 use rulestone_events::{KindTally, Tally};
 use rulestone_ir::{Rule, Severity};
 use rulestone_value::Time;
@@ -37,6 +38,7 @@ pub struct Report {
     binding: Option<Binding>,
     cost: Option<Cost>,
     hints: Vec<Hint>,
+    state: StateCounts,
 }
 
 /// A rule that fired.
@@ -145,6 +147,7 @@ impl Report {
             bytes: tally.bytes,
             kinds: kinds.collect(),
             skipped: tally.skipped.clone(),
+            ..Tally::default()
         });
     }
 
@@ -178,6 +181,16 @@ impl Report {
     /// Says what the scan took.
     pub fn set_cost(&mut self, cost: Cost) {
         self.cost = Some(cost);
+    }
+
+    /// Says what rules that look at several events together did not look at.
+    pub fn set_state(&mut self, state: StateCounts) {
+        self.state = state;
+    }
+
+    /// What rules that look at several events together did not look at.
+    pub fn state(&self) -> StateCounts {
+        self.state
     }
 
     /// Adds a command that is worth running next; the first added is the first shown.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rulestone_dialects::{Environment, containers};
 use rulestone_engine::Hit;
 use rulestone_events::{Event, Kind, ScopeKind, Views};
-use rulestone_ir::{Rule, Source};
+use rulestone_ir::Rule;
 use rulestone_value::{Time, Value};
 
 use crate::Alert;
@@ -86,7 +86,7 @@ pub(crate) fn json_event(values: &[(&str, &str)]) -> Event {
 /// The alert of a rule on an event that its first source lets through.
 pub(crate) fn alert_of(rule: &Arc<Rule>, event: &Event) -> Alert {
     let views = Views::built_in().expect("the tables can be read");
-    let Source::Events { scope, .. } = &rule.sources[0];
+    let (scope, _) = rule.sources[0].filtered().expect("the rule reads events");
     let kinds = views.scope(scope.schema.as_str(), &scope.keys);
     let serving = ScopeKind::serving(&kinds, &event.kind).next();
     let scope_kind = &**serving.expect("the rule looks at the event").1;

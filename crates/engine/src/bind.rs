@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use foldhash::fast::RandomState;
 use rulestone_events::{Expr, Fields, Interest, Kind, KindTally, ScopeKind, Tally, Views};
 use rulestone_ir::{
-    Case, Comparison, Elements, Field, Formula, Predicate, Rule, Schema, Scope, Source, Span, Test,
+    Case, Comparison, Elements, Field, Formula, Input, Predicate, Rule, Schema, Scope, Source,
+    Span, StageKind, Test, Timer,
 };
 use rulestone_value::Value;
 
+use crate::feed::{Feed, Wanted};
 use crate::matcher::{FieldMatcher, Probe, same_as};
+use crate::strata::Strata;
 
 /// All rules, ready to be bound to whatever kinds the logs bring.
 pub struct Plan {
@@ -24,6 +27,22 @@ pub struct Plan {
     probes: Vec<ProbeUse>,
     pairs: Vec<Predicate>,
     programs: Mutex<HashMap<Arc<Kind>, Arc<Program>, RandomState>>,
+    strata: Strata,
+    /// For each rule, who reads its findings.
+    readers: Vec<Vec<Reader>>,
+    /// For each rule, whether its own hits are alerts that somebody looks at.
+    raises: Vec<bool>,
+}
+
+/// A stage that reads what a rule finds, or lets through.
+pub(crate) struct Reader {
+    /// The source of the rule that is read; every one for a rule that is referred to.
+    source: Option<usize>,
+    /// The rule with the stage.
+    rule: usize,
+    /// The stage's input.
+    input: usize,
+    wanted: Wanted,
 }
 
 /// The sources that look at one scope.
@@ -82,6 +101,10 @@ pub struct BoundRule {
     pub source: usize,
     /// How fields read.
     pub scope_kind: Arc<ScopeKind>,
+    /// Whether a hit is a finding that somebody looks at.
+    pub raises: bool,
+    /// The stages that want a hit's row.
+    pub(crate) feeds: Vec<Feed>,
     node: Node,
 }
 
@@ -141,7 +164,7 @@ impl Plan {
         let mut scopes: Vec<BoundScope> = Vec::new();
         for (rule_at, rule) in rules.iter().enumerate() {
             for (source_at, source) in rule.sources.iter().enumerate() {
-                let Source::Events { scope, filter } = source;
+                let Some((scope, filter)) = source.filtered() else { continue };
                 let at = *scope_of.entry(scope).or_insert_with(|| {
                     let kinds = views.scope(scope.schema.as_str(), &scope.keys);
                     let when = kinds.iter().map(|kind| builder.when(scope.schema, kind)).collect();
@@ -153,7 +176,16 @@ impl Plan {
             }
         }
         let fields = builder.probes.into_iter().map(FieldMatcher::new).collect();
+        let strata = Strata::new(&rules);
+        let alerts_are_read =
+            rules.iter().any(|r| r.sources.iter().any(|s| matches!(s, Source::Alerts { .. })));
+        let raises = rules.iter().map(|rule| {
+            rule.stages.is_empty() && (alerts_are_read || !rule.trigger.building_block)
+        });
         Plan {
+            raises: raises.collect(),
+            readers: readers(&rules, &strata),
+            strata,
             scopes,
             fields,
             probes: builder.uses,
@@ -166,6 +198,50 @@ impl Plan {
     /// The rules, in the order in which they were given.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
+    }
+
+    /// In which order the rules run.
+    pub fn strata(&self) -> &Strata {
+        &self.strata
+    }
+
+    /// Whether a rule looks at several rows together.
+    pub fn has_state(&self) -> bool {
+        self.rules.iter().any(|rule| rule.stateful().is_some())
+    }
+
+    /// Whether a rule reads alerts.
+    pub fn reads_alerts(&self) -> bool {
+        let reads = |rule: &Arc<Rule>| {
+            rule.sources.iter().any(|source| matches!(source, Source::Alerts { .. }))
+        };
+        self.rules.iter().any(reads)
+    }
+
+    /// Whether a rule waits for what a host does not do.
+    pub fn needs_hosts(&self) -> bool {
+        let waits = |rule: &Arc<Rule>| match rule.stateful().map(|stage| &stage.kind) {
+            Some(StageKind::Pattern(pattern)) => pattern.timer == Timer::Host,
+            _ => false,
+        };
+        self.rules.iter().any(waits)
+    }
+
+    /// The stages that read a rule's hits or findings, bound to events of one kind. `source` is
+    /// the one that let the event through; `None` for a finding.
+    pub(crate) fn feeds(
+        &self,
+        rule: usize,
+        source: Option<usize>,
+        kind: &Kind,
+        scope_kind: &ScopeKind,
+    ) -> Vec<Feed> {
+        let wants = |reader: &&Reader| reader.source.is_none() || reader.source == source;
+        let bind = |reader: &Reader| {
+            let Reader { rule, input, wanted, .. } = reader;
+            wanted.bind(*rule, *input, scope_kind, |expr| settle(expr, kind))
+        };
+        self.readers[rule].iter().filter(wants).map(bind).collect()
     }
 
     /// The program for a kind, made on first sight.
@@ -224,6 +300,7 @@ impl Plan {
                 }
             }
         }
+        self.pass_on(&mut able, &mut missing, &mut seen);
         let mut summary = BindSummary::default();
         for rule in 0..self.rules.len() {
             let can_run = !able[rule].is_empty();
@@ -242,9 +319,47 @@ impl Plan {
         summary
     }
 
+    /// Rules that read what others find can run where those can: each lower stratum first.
+    fn pass_on(
+        &self,
+        able: &mut [BTreeSet<Option<String>>],
+        missing: &mut [BTreeSet<Arc<str>>],
+        seen: &mut [bool],
+    ) {
+        let mut order: Vec<usize> = (0..self.rules.len()).collect();
+        order.sort_by_key(|rule| self.strata.of[*rule]);
+        for rule in order {
+            for read in self.strata.references[rule].clone().into_iter().flatten() {
+                let own = able[read].clone();
+                able[rule].extend(own);
+                let fields = missing[read].clone();
+                missing[rule].extend(fields);
+                seen[rule] |= seen[read];
+            }
+            let over_alerts = |source: &Source| matches!(source, Source::Alerts { .. });
+            if self.rules[rule].sources.iter().any(over_alerts) {
+                // Alerts are made here, so there is nothing that logs have to bring.
+                able[rule].insert(None);
+            }
+        }
+    }
+
+    /// The rules whose sources a rule reads, through references and by itself.
+    fn read_by(&self, rule: usize) -> BTreeSet<usize> {
+        let (mut all, mut open) = (BTreeSet::new(), vec![rule]);
+        while let Some(rule) = open.pop() {
+            if all.insert(rule) {
+                open.extend(self.strata.references[rule].iter().flatten());
+            }
+        }
+        all
+    }
+
     /// Why a rule that no program has is in none.
     fn unseen(&self, rule: usize, seen: bool) -> Obstacle {
-        let scopes = self.scopes.iter().filter(|s| s.members.iter().any(|m| m.rule == rule));
+        let read = self.read_by(rule);
+        let own = |scope: &&BoundScope| scope.members.iter().any(|m| read.contains(&m.rule));
+        let scopes = self.scopes.iter().filter(own);
         let mut labels = Vec::new();
         for scope in scopes {
             let own = scope.kinds.iter().filter(|kind| !kind.raw);
@@ -256,7 +371,8 @@ impl Plan {
             if seen {
                 return Obstacle::Never;
             }
-            let Some(Source::Events { scope, .. }) = self.rules[rule].sources.first() else {
+            let sources = read.iter().flat_map(|rule| &self.rules[*rule].sources);
+            let Some((scope, _)) = sources.filter_map(Source::filtered).next() else {
                 return Obstacle::Never;
             };
             return Obstacle::NoTable(scope.to_string());
@@ -267,8 +383,9 @@ impl Plan {
     /// The channel was there, but not the event ids that the rule itself asks for.
     fn unseen_ids(&self, rule: usize, labels: &[String]) -> Obstacle {
         let mut ids = BTreeSet::new();
-        for source in &self.rules[rule].sources {
-            let Source::Events { filter, .. } = source;
+        let read = self.read_by(rule);
+        let sources = read.iter().flat_map(|rule| &self.rules[*rule].sources);
+        for (_, filter) in sources.filter_map(Source::filtered) {
             filter.for_each_predicate(&mut |predicate| {
                 if predicate.field.name() == "EventID"
                     && let Test::Equals(_) | Test::Number(Comparison::Equal, _) = &predicate.test
@@ -289,6 +406,31 @@ impl Interest for Plan {
     fn fields(&self, kind: &Arc<Kind>) -> Fields {
         self.program(kind).fields.clone()
     }
+}
+
+/// For each rule, the stages that read it.
+fn readers(rules: &[Arc<Rule>], strata: &Strata) -> Vec<Vec<Reader>> {
+    let mut readers: Vec<Vec<Reader>> = rules.iter().map(|_| Vec::new()).collect();
+    for (at, rule) in rules.iter().enumerate() {
+        let Some(stage) = rule.stateful() else { continue };
+        // For each source, the rule it reads, and which of that rule's sources.
+        let mut places = Vec::new();
+        let mut references = strata.references[at].iter();
+        for (source, own) in rule.sources.iter().enumerate() {
+            let read = match own {
+                Source::RuleRef { .. } => references.next().copied().flatten().map(|r| (r, None)),
+                _ => Some((at, Some(source))),
+            };
+            places.push(read);
+        }
+        for (input, from) in stage.inputs.iter().enumerate() {
+            let Input::Source(source) = from else { continue };
+            let Some(Some((read, own))) = places.get(*source).copied() else { continue };
+            let Some(wanted) = Wanted::new(rule, input) else { continue };
+            readers[read].push(Reader { source: own, rule: at, input, wanted });
+        }
+    }
+    readers
 }
 
 /// Numbers probes: equal tests of equal fields are one probe, in whatever rules they stand.
@@ -502,10 +644,13 @@ impl<'p> Binder<'p> {
             let filter = self.node(&member.filter, scope_kind);
             let node = Node::and(vec![when.clone(), filter]);
             if node != Node::Const(false) {
+                let (rule, source) = (member.rule, Some(member.source));
                 self.rules.push(BoundRule {
                     rule: member.rule,
                     source: member.source,
                     scope_kind: scope_kind.clone(),
+                    raises: self.plan.raises[member.rule],
+                    feeds: self.plan.feeds(rule, source, self.kind, scope_kind),
                     node,
                 });
             }
@@ -624,7 +769,9 @@ impl<'p> Binder<'p> {
         let fields = if self.rules.is_empty() {
             Fields::None
         } else {
-            let inputs = self.columns.iter().flat_map(|column| column.reads.inputs());
+            let tested = self.columns.iter().flat_map(|column| column.reads.inputs());
+            let feeds = self.rules.iter().flat_map(|rule| &rule.feeds);
+            let inputs = tested.chain(feeds.flat_map(Feed::inputs));
             Fields::Some(inputs.collect::<BTreeSet<_>>().into_iter().collect())
         };
         Program {

@@ -17,11 +17,21 @@
 
 mod bind;
 mod explain;
+mod feed;
 mod matcher;
+mod order;
 pub mod reference;
 mod run;
+mod session;
+mod stages;
+mod strata;
 
 pub use bind::{BindSummary, BoundRule, Obstacle, Plan, Program};
 pub use explain::{Explanation, Failed, Matched, explain};
 pub use matcher::Matcher;
+pub use order::Origin;
+pub(crate) use run::scan_phase;
 pub use run::{Hit, LogFile, ScanSettings, UnitOutcome, scan};
+pub use session::{Found, FoundEvent, Session, StateCounts};
+pub use stages::{Finding, Mark};
+pub use strata::Strata;

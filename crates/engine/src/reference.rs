@@ -2,6 +2,8 @@
 //!
 //! Slow on purpose. It says what the IR means; the matcher has to agree with it.
 
+pub mod stages;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,15 +18,19 @@ use crate::matcher::{over_elements, same_as};
 
 /// Whether one of the rule's sources lets the event through.
 pub fn fires(rule: &Rule, views: &Views, event: &Event) -> bool {
-    rule.sources.iter().any(|source| match source {
-        Source::Events { scope, filter } => {
-            let kinds = views.scope(scope.schema.as_str(), &scope.keys);
-            ScopeKind::serving(&kinds, &event.kind).any(|(_, kind)| {
-                let values = Values::new(kind, event);
-                values.when_holds() && values.formula_holds(filter)
-            })
-        }
-    })
+    rule.sources.iter().any(|source| lets_through(source, views, event).is_some())
+}
+
+/// How the fields of a source read in an event, if the source lets it through.
+pub fn lets_through(source: &Source, views: &Views, event: &Event) -> Option<Arc<ScopeKind>> {
+    let (scope, filter) = source.filtered()?;
+    let kinds = views.scope(scope.schema.as_str(), &scope.keys);
+    let holds = |kind: &ScopeKind| {
+        let values = Values::new(kind, event);
+        values.when_holds() && values.formula_holds(filter)
+    };
+    let mut serving = ScopeKind::serving(&kinds, &event.kind);
+    serving.find(|(_, kind)| holds(kind)).map(|(_, kind)| kind.clone())
 }
 
 /// Rules with the kinds that serve them looked up once, for whoever has many events.
@@ -45,7 +51,7 @@ impl<'r> Reference<'r> {
         let mut scopes: Vec<Served<'r>> = Vec::new();
         for (at, rule) in rules.iter().enumerate() {
             for source in &rule.sources {
-                let Source::Events { scope, filter } = source;
+                let Some((scope, filter)) = source.filtered() else { continue };
                 let scope = *scope_of.entry(scope).or_insert_with(|| {
                     let kinds = views.scope(scope.schema.as_str(), &scope.keys);
                     scopes.push(Served { kinds, filters: Vec::new() });

@@ -1,16 +1,19 @@
 //! Sharing the work: logs and their units over threads, results back in the order of the logs.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rulestone_events::{
-    Event, Fields, Ingest, Interest, Log, LogError, ScopeKind, Settings, Tally, Unit,
+    Batch, Event, Fields, Ingest, Interest, Log, LogError, ScopeKind, Settings, Tally, Unit,
 };
-use rulestone_ir::{Formula, Rule, Source};
+use rulestone_ir::{Formula, Rule};
 
+use crate::feed::{Feed, Unfit};
+use crate::order::{Origin, Row, Sorter};
 use crate::{Matcher, Plan};
 
 /// An event that a rule's source lets through.
@@ -32,8 +35,8 @@ pub struct Hit<'a> {
 impl Hit<'_> {
     /// The filter that let the event through.
     pub fn filter(&self) -> &Formula {
-        let Source::Events { filter, .. } = &self.rule.sources[self.source];
-        filter
+        const TRUE: &Formula = &Formula::TRUE;
+        self.rule.sources[self.source].filtered().map_or(TRUE, |(_, filter)| filter)
     }
 }
 
@@ -57,6 +60,61 @@ pub struct ScanSettings {
     pub ingest: Settings,
     /// Keep every value, whatever the rules ask for: what reading costs by itself.
     pub read_everything: bool,
+    /// Bytes of memory for what rules with state keep; the rest of it goes to disk.
+    pub memory: usize,
+}
+
+impl Default for ScanSettings {
+    /// One thread, and the memory that the design settles on.
+    fn default() -> Self {
+        ScanSettings {
+            jobs: 1,
+            ingest: Settings::default(),
+            read_everything: false,
+            memory: 1 << 30,
+        }
+    }
+}
+
+/// A pass over some of the logs of a session.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Phase {
+    /// The first log's place among all that the session reads.
+    pub(crate) first_log: u32,
+    /// Rules up to this stratum see nothing of these logs.
+    pub(crate) above: Option<usize>,
+}
+
+/// What a pass leaves for the stages.
+#[derive(Default)]
+pub(crate) struct Collected {
+    /// Rows for each stratum, as the threads collected them.
+    pub(crate) sorters: Vec<Vec<Sorter>>,
+    pub(crate) unkept: Unkept,
+}
+
+/// Hits that no stage can look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Unkept {
+    pub(crate) untimed: u64,
+    pub(crate) keyless: u64,
+    pub(crate) valueless: u64,
+}
+
+impl Unkept {
+    pub(crate) fn of(unfit: Unfit) -> Unkept {
+        let mut unkept = Unkept::default();
+        unkept.add(unfit);
+        unkept
+    }
+
+    fn add(&mut self, unfit: Unfit) {
+        match unfit {
+            Unfit::Time => self.untimed += 1,
+            Unfit::Key => self.keyless += 1,
+            Unfit::Value => self.valueless += 1,
+        }
+    }
 }
 
 /// What came out of a unit, or of the end of a log.
@@ -79,14 +137,30 @@ const OPEN_AHEAD: usize = 64;
 /// `make` turns hits into whatever is wanted, on the threads that find them; `each` gets the
 /// outcomes on the calling thread, in the order of the logs and of the units in them, the same
 /// for any number of threads. `stop` ends the scan early, with what was found so far.
+///
+/// Rules with state find nothing here: they need a [`crate::Session`].
 pub fn scan<T: Send>(
     logs: &[LogFile],
     plan: &Plan,
     settings: &ScanSettings,
     stop: &AtomicBool,
     make: impl Fn(Hit<'_>) -> T + Sync,
-    mut each: impl FnMut(UnitOutcome<T>),
+    each: impl FnMut(UnitOutcome<T>),
 ) {
+    // Only rows that stages wait for can fail to be kept, and nobody waits here.
+    let _ = scan_phase(logs, plan, settings, stop, Phase::default(), make, each);
+}
+
+/// A pass of a session.
+pub(crate) fn scan_phase<T: Send>(
+    logs: &[LogFile],
+    plan: &Plan,
+    settings: &ScanSettings,
+    stop: &AtomicBool,
+    phase: Phase,
+    make: impl Fn(Hit<'_>) -> T + Sync,
+    mut each: impl FnMut(UnitOutcome<T>),
+) -> io::Result<Collected> {
     let work = Work {
         logs,
         next: AtomicUsize::new(0),
@@ -96,22 +170,26 @@ pub fn scan<T: Send>(
     };
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
-        for _ in 0..settings.jobs.max(1) {
-            let sender = sender.clone();
-            let (work, make) = (&work, &make);
-            scope.spawn(move || {
-                Worker {
-                    work,
-                    plan,
-                    make,
-                    sender,
-                    ingest: Ingest::new(settings.ingest.clone()),
-                    matcher: Matcher::new(plan),
-                    read_everything: settings.read_everything,
-                }
-                .run();
-            });
-        }
+        let workers: Vec<_> = (0..settings.jobs.max(1))
+            .map(|_| {
+                let sender = sender.clone();
+                let (work, make) = (&work, &make);
+                scope.spawn(move || {
+                    Worker {
+                        work,
+                        plan,
+                        make,
+                        sender,
+                        ingest: Ingest::new(settings.ingest.clone()),
+                        matcher: Matcher::new(plan),
+                        read_everything: settings.read_everything,
+                        phase,
+                        rows: Rows::new(plan, settings),
+                    }
+                    .run()
+                })
+            })
+            .collect();
         drop(sender);
         let mut order = Order::default();
         for (place, outcome) in receiver {
@@ -124,7 +202,74 @@ pub fn scan<T: Send>(
         }
         // What an early stop left waiting for units that will not come.
         order.waiting.into_values().for_each(each);
-    });
+        let mut collected = Collected::default();
+        for worker in workers {
+            let rows = worker.join().map_err(|_| io::Error::other("a thread came to an end"))?;
+            rows.collect_into(&mut collected)?;
+        }
+        Ok(collected)
+    })
+}
+
+/// Rows that one thread collects for the stages.
+struct Rows {
+    /// For each stratum.
+    sorters: Vec<Sorter>,
+    unkept: Unkept,
+    /// What kept a row from being kept.
+    failed: Option<io::Error>,
+    /// Rows of a hit.
+    some: Vec<Row>,
+}
+
+impl Rows {
+    fn new(plan: &Plan, settings: &ScanSettings) -> Rows {
+        let strata = plan.strata().count().max(1);
+        // A quarter of the memory for all threads and strata; what is read is in the rest.
+        let bytes = settings.memory / 4 / settings.jobs.max(1) / strata;
+        Rows {
+            sorters: (0..strata).map(|_| Sorter::new(bytes)).collect(),
+            unkept: Unkept::default(),
+            failed: None,
+            some: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, plan: &Plan, feed: &Feed, batch: &Batch<'_>, row: usize, origin: Origin) {
+        if let Err(unfit) = feed.rows(batch, row, origin, &mut self.some) {
+            self.unkept.add(unfit);
+        }
+        for row in self.some.drain(..) {
+            let stratum = plan.strata().of[row.rule as usize];
+            if let Err(error) = self.sorters[stratum].push(row) {
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
+
+    fn collect_into(self, collected: &mut Collected) -> io::Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        collected.sorters.resize_with(self.sorters.len(), Vec::new);
+        for (all, own) in collected.sorters.iter_mut().zip(self.sorters) {
+            all.push(own);
+        }
+        let (all, own) = (&mut collected.unkept, self.unkept);
+        all.untimed += own.untimed;
+        all.keyless += own.keyless;
+        all.valueless += own.valueless;
+        Ok(())
+    }
+}
+
+/// Opens a log.
+pub(crate) fn open(file: &LogFile) -> Result<Log, LogError> {
+    match &file.path {
+        Some(path) if file.lines => Log::open_lines(path, file.name.clone()),
+        Some(path) => Log::open(path, file.name.clone()),
+        None => Log::from_reader(std::io::stdin(), file.name.clone()),
+    }
 }
 
 /// Puts outcomes back into the order of logs and units.
@@ -181,17 +326,20 @@ struct Worker<'a, T, M> {
     ingest: Ingest,
     matcher: Matcher<'a>,
     read_everything: bool,
+    phase: Phase,
+    rows: Rows,
 }
 
 impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
-    fn run(&mut self) {
+    fn run(mut self) -> Rows {
         while !self.stopped() {
             if let Some(open) = self.open_next() {
                 while !self.stopped() && self.step(&open) {}
             } else if !self.help() {
-                return;
+                break;
             }
         }
+        self.rows
     }
 
     fn stopped(&self) -> bool {
@@ -221,12 +369,7 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
         }
         let at = self.work.next.fetch_add(1, Ordering::Relaxed);
         let file = self.work.logs.get(at)?;
-        let opened = match &file.path {
-            Some(path) if file.lines => Log::open_lines(path, file.name.clone()),
-            Some(path) => Log::open(path, file.name.clone()),
-            None => Log::from_reader(std::io::stdin(), file.name.clone()),
-        };
-        Some((at, opened))
+        Some((at, open(file)))
     }
 
     /// Takes a unit of the earliest log that others have open. Returns whether there may be more.
@@ -272,27 +415,46 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
 
     fn read(&mut self, unit: Unit, log_at: usize) -> UnitOutcome<T> {
         let log = unit.place.log.clone();
+        let (log_place, unit_place) =
+            (self.phase.first_log + log_at as u32, unit.place.unit as u32);
         let records = unit.into_records();
         let (plan, make, matcher) = (self.plan, self.make, &mut self.matcher);
+        let (rows, above) = (&mut self.rows, self.phase.above);
+        let is_above = |rule: usize| above.is_none_or(|above| plan.strata().of[rule] > above);
         let interest: &dyn Interest = if self.read_everything { &Fields::All } else { plan };
         let mut hits: Vec<(usize, usize, T)> = Vec::new();
         let tally = self.ingest.read(records, interest, |batch| {
             matcher.run(batch, |row, program, rules| {
-                let event = batch.event(&batch.rows[row]);
+                let mut event = None;
                 let position = batch.rows[row].position();
-                let mut seen = Vec::new();
+                let mut seen: Vec<(usize, usize)> = Vec::new();
                 for bound in rules.iter().map(|at| &program.rules()[*at as usize]) {
-                    // Two of a scope's entries may let the same rule see the same event.
-                    if seen.contains(&bound.rule) {
+                    // Two of a scope's entries may let the same source see the same event, and an
+                    // event that two sources of a rule let through is one finding.
+                    let is_finding = plan.rules()[bound.rule].stages.is_empty();
+                    let again = |(rule, source): &(usize, usize)| {
+                        *rule == bound.rule && (is_finding || *source == bound.source)
+                    };
+                    if seen.iter().any(again) || !is_above(bound.rule) {
                         continue;
                     }
-                    seen.push(bound.rule);
+                    seen.push((bound.rule, bound.source));
+                    for feed in &bound.feeds {
+                        let record = batch.rows[row].record;
+                        let (unit, position) = (unit_place, position as u32);
+                        let origin = Origin { log: log_place, record, unit, position };
+                        rows.add(plan, feed, batch, row, origin);
+                    }
+                    if !bound.raises {
+                        continue;
+                    }
+                    let event = event.get_or_insert_with(|| batch.event(&batch.rows[row]));
                     let hit = Hit {
                         rule: &plan.rules()[bound.rule],
                         rule_at: bound.rule,
                         source: bound.source,
                         log: &log,
-                        event: &event,
+                        event,
                         scope_kind: &bound.scope_kind,
                     };
                     hits.push((position, bound.rule, make(hit)));

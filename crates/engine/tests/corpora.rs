@@ -224,7 +224,7 @@ fn scan_all(logs: &[PathBuf], plan: &Plan, jobs: usize) -> Scanned {
         lines: false,
     };
     let logs: Vec<LogFile> = logs.iter().map(file).collect();
-    let settings = ScanSettings { jobs, ingest: Settings::default(), read_everything: false };
+    let settings = ScanSettings { jobs, ..ScanSettings::default() };
     let mut scanned = Scanned::default();
     scan(
         &logs,

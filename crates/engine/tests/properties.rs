@@ -504,7 +504,7 @@ fn hits_of_a_scan(parts: &[String], plan: &Plan, jobs: usize) -> Vec<(usize, u64
         LogFile { name: path.to_string_lossy().into(), path: Some(path), lines: false }
     });
     let logs: Vec<LogFile> = logs.collect();
-    let settings = ScanSettings { jobs, ingest: Settings::default(), read_everything: false };
+    let settings = ScanSettings { jobs, ..ScanSettings::default() };
     let mut hits = Vec::new();
     let make = |hit: rulestone_engine::Hit<'_>| (hit.event.record, hit.rule_at);
     scan(&logs, plan, &settings, &AtomicBool::new(false), make, |outcome| {

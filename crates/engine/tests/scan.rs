@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use rulestone_engine::{LogFile, Plan, ScanSettings, scan};
-use rulestone_events::{Settings, Views};
+use rulestone_events::Views;
 use rulestone_ir::Test;
 use support::{equals, named, rule, scope, test};
 
@@ -25,7 +25,7 @@ fn scan_with(logs: &[PathBuf], jobs: usize) -> Scanned {
         lines: false,
     };
     let logs: Vec<LogFile> = logs.iter().map(file).collect();
-    let settings = ScanSettings { jobs, ingest: Settings::default(), read_everything: false };
+    let settings = ScanSettings { jobs, ..ScanSettings::default() };
     let (mut hits, mut ends) = Scanned::default();
     let make = |hit: rulestone_engine::Hit<'_>| (hit.event.record, hit.rule_at);
     scan(&logs, &plan, &settings, &AtomicBool::new(false), make, |outcome| {

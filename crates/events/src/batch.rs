@@ -22,6 +22,11 @@ impl Code {
     /// The event does not have the field.
     pub const ABSENT: Code = Code(0);
 
+    /// The code at a place in the order of codes.
+    pub(crate) const fn at(index: usize) -> Code {
+        Code(index as u32)
+    }
+
     /// For tables by code.
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -52,6 +57,11 @@ impl Batch<'_> {
             || SHAPES.get(row.shape).constants().any(|(_, text)| filter.may_be_in(text.as_bytes()))
     }
 
+    /// A row's host, where [`crate::Settings::hosts`] asks for it and the event has one.
+    pub fn host(&self, row: &Row) -> Value {
+        self.ingest.host(row)
+    }
+
     /// A row's event, decoded whole.
     pub fn event(&self, row: &Row) -> Event {
         self.ingest.decode(self.kind, row, self.bytes)
@@ -68,6 +78,8 @@ pub struct Row {
     /// Its bytes within the unit.
     pub(crate) range: Range<usize>,
     pub(crate) shape: usize,
+    /// Its host, where [`crate::Settings::hosts`] asks for it.
+    pub(crate) host: Code,
 }
 
 impl Row {

@@ -1,12 +1,12 @@
 //! From records to batches: which kind each record is of, and the codes of the values wanted.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use rulestone_value::{Time, Value};
+use rulestone_value::{Time, Value, fold};
 
 use crate::batch::{Batch, Code, Column, Dictionary, Row};
 use crate::event::without_spaces;
@@ -50,11 +50,13 @@ pub struct Settings {
     pub to: Option<Time>,
     /// Bytes of distinct values one thread remembers before it starts anew.
     pub dictionary_bytes: usize,
+    /// Whether to note each event's host and the latest time of each, which timers ask for.
+    pub hosts: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { from: None, to: None, dictionary_bytes: 24 << 20 }
+        Settings { from: None, to: None, dictionary_bytes: 24 << 20, hosts: false }
     }
 }
 
@@ -76,6 +78,37 @@ pub struct Ingest {
     more: Vec<(usize, Cell)>,
     key: Vec<u8>,
     latest: Option<usize>,
+    hosts: Hosts,
+}
+
+/// The hosts of a unit.
+#[derive(Default)]
+struct Hosts {
+    names: Dictionary,
+    /// By code, the latest time.
+    latest: Vec<Option<Time>>,
+}
+
+impl Hosts {
+    fn note(&mut self, token: &[u8], time: Option<Time>) -> Code {
+        let host = self.names.intern(token);
+        self.latest.resize(self.names.len(), None);
+        self.latest[host.index()] = self.latest[host.index()].max(time);
+        host
+    }
+
+    /// What was noted, and a fresh start.
+    fn take(&mut self) -> BTreeMap<Arc<str>, Time> {
+        let names = (1..self.names.len()).map(Code::at);
+        let noted = names.filter_map(|code| {
+            let name = fold(&self.names.value(code).text()?);
+            Some((Arc::from(name), self.latest[code.index()]?))
+        });
+        let noted = noted.collect();
+        self.names.clear();
+        self.latest.clear();
+        noted
+    }
 }
 
 /// What a path means in records of one shape.
@@ -113,6 +146,7 @@ struct Header<'a> {
     channel: &'a [u8],
     event_id: &'a [u8],
     time: Option<(u8, &'a [u8])>,
+    host: Option<(u8, &'a [u8])>,
 }
 
 impl Ingest {
@@ -132,6 +166,7 @@ impl Ingest {
             more: Vec::new(),
             key: Vec::new(),
             latest: None,
+            hosts: Hosts::default(),
         }
     }
 
@@ -150,7 +185,8 @@ impl Ingest {
             match walk_object(&records.bytes, place.start, &mut self.paths, &mut self.cells) {
                 Ok(end) => {
                     let range = place.start..end;
-                    let row = Row { record: place.record, time: None, range, shape: 0 };
+                    let host = Code::ABSENT;
+                    let row = Row { record: place.record, time: None, range, shape: 0, host };
                     self.row(&records.bytes, row, interest, &mut tally);
                     records.pass(&mut cursor, end);
                 }
@@ -171,6 +207,9 @@ impl Ingest {
         self.learn_uses(row.shape, &cells);
         let header = self.header(row.shape, &cells, bytes);
         row.time = header.time.and_then(|(_, token)| time_of(token));
+        if let (true, Some((_, token))) = (self.settings.hosts, header.host) {
+            row.host = self.hosts.note(token, row.time);
+        }
         tally.events += 1;
         if self.is_outside(row.time) {
             tally.outside_time += 1;
@@ -234,6 +273,11 @@ impl Ingest {
                 Role::Time(at) => {
                     if header.time.is_none_or(|(best, _)| *at < best) {
                         header.time = Some((*at, token));
+                    }
+                }
+                Role::Host(at) => {
+                    if header.host.is_none_or(|(best, _)| *at < best) {
+                        header.host = Some((*at, token));
                     }
                 }
             }
@@ -364,6 +408,7 @@ impl Ingest {
             }
             self.hand_over(at, bytes, each);
         }
+        tally.add(Tally { hosts: self.hosts.take(), ..Tally::default() });
         if self.paths.len() > MAX_PATHS {
             *self = Ingest::new(self.settings.clone());
         } else {
@@ -409,6 +454,10 @@ impl Ingest {
 
     pub(crate) fn dictionary(&self, column: &Column) -> &Dictionary {
         &self.dictionaries[column.dictionary]
+    }
+
+    pub(crate) fn host(&self, row: &Row) -> Value {
+        self.hosts.names.value(row.host)
     }
 
     /// All values of a record that was read into a row.

@@ -18,6 +18,9 @@ pub struct Tally {
     pub bytes: u64,
     /// Events by kind.
     pub kinds: BTreeMap<Arc<Kind>, KindTally>,
+    /// The latest event of each host, by its folded name, where [`crate::Settings::hosts`] asks
+    /// for it.
+    pub hosts: BTreeMap<Arc<str>, Time>,
     /// What could not be read, by reason.
     pub skipped: BTreeMap<String, Skipped>,
 }
@@ -76,6 +79,10 @@ impl Tally {
                 (a, b) => a.or(b),
             };
             ours.fields.extend(theirs.fields);
+        }
+        for (host, time) in other.hosts {
+            let latest = self.hosts.entry(host).or_insert(time);
+            *latest = (*latest).max(time);
         }
         for (reason, theirs) in other.skipped {
             let ours = self.skipped.entry(reason).or_default();

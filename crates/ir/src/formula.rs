@@ -135,6 +135,8 @@ pub struct Regex {
 pub enum Comparison {
     /// `=`
     Equal,
+    /// `!=`
+    NotEqual,
     /// `<`
     Less,
     /// `<=`
@@ -150,6 +152,7 @@ impl Comparison {
     pub fn holds(self, left: f64, right: f64) -> bool {
         match self {
             Comparison::Equal => left == right,
+            Comparison::NotEqual => left != right,
             Comparison::Less => left < right,
             Comparison::LessOrEqual => left <= right,
             Comparison::Greater => left > right,
@@ -161,6 +164,7 @@ impl Comparison {
     pub const fn sign(self) -> &'static str {
         match self {
             Comparison::Equal => "=",
+            Comparison::NotEqual => "!=",
             Comparison::Less => "<",
             Comparison::LessOrEqual => "<=",
             Comparison::Greater => ">",

@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::{Case, Elements, Field, Formula, Predicate, Relation, Rule, Source, Test};
+use crate::{
+    Arrangement, Case, Clock, Comparison, Correlate, Elements, Evaluate, Field, Formula, Input,
+    Keys, Lists, Measure, NullKey, Pattern, Predicate, Refire, Relation, Rule, Seen, Source, Stage,
+    StageKind, Test, Threshold, Timer, When,
+};
 
 /// The whole rule, one line a part.
 pub fn print_rule(rule: &Rule) -> String {
@@ -14,15 +18,195 @@ pub fn print_rule(rule: &Rule) -> String {
         let ids = meta.attack.techniques.iter().chain(&meta.attack.tactics);
         let _ = writeln!(out, "  attack {}", ids.cloned().collect::<Vec<_>>().join(" "));
     }
-    for source in &rule.sources {
-        match source {
-            Source::Events { scope, filter } => {
-                let _ = writeln!(out, "  events {scope}");
-                print_into(filter, 4, &mut out);
-            }
+    print_clock(rule, &mut out);
+    let letters = !rule.stages.is_empty();
+    for (at, source) in rule.sources.iter().enumerate() {
+        out.push_str("  ");
+        if letters {
+            let _ = write!(out, "{}: ", letter(at));
         }
+        print_source(source, &mut out);
+    }
+    for (at, stage) in rule.stages.iter().enumerate() {
+        print_stage(at, stage, &mut out);
     }
     out
+}
+
+/// The clock and the stages of a rule.
+pub fn print_stages(rule: &Rule) -> String {
+    let mut out = String::new();
+    print_clock(rule, &mut out);
+    for (at, stage) in rule.stages.iter().enumerate() {
+        print_stage(at, stage, &mut out);
+    }
+    out
+}
+
+fn print_clock(rule: &Rule, out: &mut String) {
+    if rule.trigger.building_block {
+        out.push_str("  building block\n");
+    }
+    let _ = match &rule.clock {
+        Clock::Whole => Ok(()),
+        Clock::Sliding { span } => writeln!(out, "  clock sliding {span}"),
+        Clock::Hop { lookback, interval, offset } => {
+            writeln!(out, "  clock hop {lookback} every {interval} offset {offset}")
+        }
+    };
+}
+
+fn print_source(source: &Source, out: &mut String) {
+    match source {
+        Source::Events { scope, filter } => {
+            let _ = writeln!(out, "events {scope}");
+            print_into(filter, 4, out);
+        }
+        Source::Alerts { scope, filter } => {
+            let _ = writeln!(out, "alerts {scope}");
+            print_into(filter, 4, out);
+        }
+        Source::RuleRef { rule, columns, .. } => {
+            let _ = write!(out, "rule_ref {rule}");
+            for (name, field) in columns {
+                let _ = write!(out, " {name}={}", field.name());
+            }
+            out.push('\n');
+        }
+    }
+}
+
+/// The name of a source: a, b, … z, a1, b1 …
+fn letter(at: usize) -> String {
+    let letter = char::from(b'a' + (at % 26) as u8);
+    if at < 26 { letter.to_string() } else { format!("{letter}{}", at / 26) }
+}
+
+fn print_stage(at: usize, stage: &Stage, out: &mut String) {
+    let inputs: Vec<String> = stage
+        .inputs
+        .iter()
+        .map(|input| match input {
+            Input::Source(at) => letter(*at),
+            Input::Stage(at) => (at + 1).to_string(),
+        })
+        .collect();
+    let word = match &stage.kind {
+        StageKind::Correlate(_) => "correlate",
+        StageKind::Threshold(_) => "threshold",
+        StageKind::Pattern(_) => "pattern",
+    };
+    let _ = write!(out, "  {}: {word} <- {}", at + 1, inputs.join(", "));
+    match &stage.kind {
+        StageKind::Correlate(correlate) => print_correlate(correlate, stage, out),
+        StageKind::Threshold(threshold) => print_threshold(threshold, stage, out),
+        StageKind::Pattern(pattern) => print_pattern(pattern, stage, out),
+    }
+}
+
+fn print_keys(keys: &Keys, out: &mut String) {
+    let names: Vec<&str> = keys.fields.iter().map(Field::name).collect();
+    if !names.is_empty() {
+        let _ = write!(out, "  by {}", names.join(", "));
+        let _ = match &keys.null {
+            NullKey::Drop => write!(out, "  null drop"),
+            NullKey::Group => write!(out, "  null group"),
+            NullKey::Fill(text) => write!(out, "  null fill {text:?}"),
+        };
+        if keys.lists == Lists::FanOut {
+            out.push_str("  lists fan_out");
+        }
+    }
+}
+
+fn print_refire(refire: Refire, stage: &Stage, out: &mut String) {
+    let refire = match refire {
+        Refire::Each => "each",
+        Refire::AfterQuiet => "after_quiet",
+    };
+    let _ = writeln!(out, "  refire {refire}  # {}", stage.native_name);
+}
+
+fn print_correlate(correlate: &Correlate, stage: &Stage, out: &mut String) {
+    print_keys(&correlate.by, out);
+    out.push_str(match correlate.evaluate {
+        Evaluate::OnEvent => "  evaluate on_event",
+        Evaluate::AtClose => "  evaluate at_close",
+    });
+    print_refire(correlate.refire, stage, out);
+    let mut arguments: Vec<String> =
+        correlate.measure.fields().iter().map(|field| field.name().to_owned()).collect();
+    if let Measure::Percentile(_, percent) = &correlate.measure {
+        arguments.push(percent.to_string());
+        arguments.push("nearest_rank".to_owned());
+    }
+    let measure = format!("{}({})", correlate.measure.name(), arguments.join(", "));
+    match &correlate.when {
+        When::Measure(bounds) => bounds.iter().for_each(|(comparison, number)| {
+            print_bound(&measure, *comparison, *number, out);
+        }),
+        When::Seen(seen) => {
+            let _ = writeln!(out, "    when {}", seen_text(seen));
+        }
+    }
+}
+
+fn print_bound(measure: &str, comparison: Comparison, number: f64, out: &mut String) {
+    let _ = writeln!(out, "    when {measure} {} {number}", comparison.sign());
+}
+
+fn seen_text(seen: &Seen) -> String {
+    let joined = |parts: &[Seen], word: &str| {
+        let texts: Vec<String> = parts.iter().map(seen_text).collect();
+        format!("({})", texts.join(word))
+    };
+    match seen {
+        Seen::Input(at) => format!("seen {}", letter(*at)),
+        Seen::And(parts) => joined(parts, " and "),
+        Seen::Or(parts) => joined(parts, " or "),
+        Seen::Not(part) => format!("not {}", seen_text(part)),
+    }
+}
+
+fn print_threshold(threshold: &Threshold, stage: &Stage, out: &mut String) {
+    print_keys(&threshold.by, out);
+    if threshold.counted_once {
+        out.push_str("  counted_once");
+    }
+    let _ = writeln!(out, "  # {}", stage.native_name);
+    print_bound("count()", Comparison::GreaterOrEqual, threshold.count as f64, out);
+    if let Some((field, number)) = &threshold.cardinality {
+        let measure = format!("distinct_count({})", field.name());
+        print_bound(&measure, Comparison::GreaterOrEqual, *number as f64, out);
+    }
+}
+
+fn print_pattern(pattern: &Pattern, stage: &Stage, out: &mut String) {
+    out.push_str(match pattern.timer {
+        Timer::Host => "  timer host",
+        Timer::Run => "  timer run",
+    });
+    print_refire(pattern.refire, stage, out);
+    for sub in &pattern.subs {
+        let inputs: Vec<String> = sub.inputs.iter().map(|at| letter(*at)).collect();
+        let _ = write!(out, "    sub {} <- {}", sub.name, inputs.join(", "));
+        print_keys(&sub.by, out);
+        let _ = writeln!(out, "  count >= {}", sub.count);
+    }
+    let _ = writeln!(out, "    {}", arrangement_text(&pattern.arrangement, pattern));
+}
+
+fn arrangement_text(arrangement: &Arrangement, pattern: &Pattern) -> String {
+    let (left, word, right) = match arrangement {
+        Arrangement::Sub(at) => {
+            return pattern.subs.get(*at).map(|sub| sub.name.to_string()).unwrap_or_default();
+        }
+        Arrangement::Followed(left, right) => (left, "followed_by", right),
+        Arrangement::NotFollowed(left, right) => (left, "not_followed_by", right),
+        Arrangement::And(left, right) => (left, "and", right),
+        Arrangement::Or(left, right) => (left, "or", right),
+    };
+    format!("({} {word} {})", arrangement_text(left, pattern), arrangement_text(right, pattern))
 }
 
 /// A formula as an indented tree.

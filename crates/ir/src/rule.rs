@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Attack, Source, Span};
+use crate::{Attack, Clock, Source, Span, Stage};
 
 /// A rule, lowered from its own language.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,8 +11,30 @@ pub struct Rule {
     pub meta: Meta,
     /// Where it came from.
     pub origin: Origin,
-    /// What it reads. A rule with one source and nothing behind it turns every hit into a finding.
+    /// What it reads.
     pub sources: Vec<Source>,
+    /// What it does with the rows, each stage after its inputs; the last one's rows are the
+    /// findings. A rule without stages turns every hit into a finding.
+    pub stages: Vec<Stage>,
+    /// Which rows may meet in one stage.
+    pub clock: Clock,
+    /// What a finding turns into.
+    pub trigger: Trigger,
+}
+
+/// What a finding turns into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trigger {
+    /// Other rules build on it: its alerts are kept from the user, and still read by rules over
+    /// alerts.
+    pub building_block: bool,
+}
+
+impl Rule {
+    /// The stage that has state; a rule has at most one.
+    pub fn stateful(&self) -> Option<&Stage> {
+        self.stages.first()
+    }
 }
 
 /// What the author says about a rule.
@@ -22,6 +44,8 @@ pub struct Meta {
     pub id: String,
     /// The title.
     pub title: String,
+    /// The name by which other rules refer to it; empty for none.
+    pub name: String,
     /// What it detects.
     pub description: String,
     /// Who wrote it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::Formula;
+use crate::{Field, Formula, Span};
 
 /// Whose field names a rule uses; the views hold what they mean on each kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +31,34 @@ pub enum Source {
         /// Which of them are let through.
         filter: Formula,
     },
+    /// Alerts that pass a filter, of rules of earlier strata.
+    Alerts {
+        /// Which words the filter's fields are in.
+        scope: Scope,
+        /// Which of them are let through.
+        filter: Formula,
+    },
+    /// What another rule finds, whether or not it raises alerts.
+    RuleRef {
+        /// The rule's id, or its name or id as it is written until references are resolved.
+        rule: Arc<str>,
+        /// Names that stand for fields of that rule's events: alias and field.
+        columns: Vec<(Arc<str>, Field)>,
+        /// Where the rule says so.
+        span: Span,
+    },
+}
+
+impl Source {
+    /// The scope and the filter of a source that reads events or alerts.
+    pub fn filtered(&self) -> Option<(&Scope, &Formula)> {
+        match self {
+            Source::Events { scope, filter } | Source::Alerts { scope, filter } => {
+                Some((scope, filter))
+            }
+            Source::RuleRef { .. } => None,
+        }
+    }
 }
 
 /// The events a source looks at, in the words of a schema: a Sigma logsource is

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rulestone_dialects::containers::{self, Reading};
+use rulestone_dialects::containers::{self, Effect, Reading};
 use rulestone_ir::{Diagnostic, LineIndex, Meta, Origin, Rule, Status};
 
 use crate::{Environment, Selection, find_rule_files};
@@ -46,6 +46,10 @@ pub struct Entry {
     pub text: Option<Arc<str>>,
     /// The rule, if it is loaded, or why not.
     pub rule: Result<Arc<Rule>, Skip>,
+    /// What it does to other rules.
+    pub effect: Effect,
+    /// The rule, where it runs and was not asked for: another may refer to it.
+    pub(crate) aside: Option<Arc<Rule>>,
 }
 
 /// Why a rule is not loaded.
@@ -55,6 +59,8 @@ pub enum Skip {
     Status(Status),
     /// It was not asked for, for this reason.
     Selection(String),
+    /// It is a filter, joined to so many rules.
+    Filter(usize),
 }
 
 impl Ledger {
@@ -100,6 +106,7 @@ pub fn load(
         ledger.take(file);
     }
     ledger.mark_twins();
+    ledger.link();
     ledger
 }
 
@@ -113,6 +120,7 @@ pub fn load_texts(
     for (name, text) in texts {
         ledger.take(read_text((*name).into(), (*text).to_owned(), environment, selection));
     }
+    ledger.link();
     ledger
 }
 
@@ -175,7 +183,8 @@ fn read_text(
         return File::Foreign(name);
     }
     let readings = containers::read(&text, &name, environment);
-    let kept = readings.iter().any(|reading| !reading.diagnostics.is_empty());
+    let has_more = |r: &Reading| !r.diagnostics.is_empty() || r.effect != Effect::None;
+    let kept = readings.iter().any(has_more);
     let text: Option<Arc<str>> = kept.then(|| text.into());
     File::Rules(readings.into_iter().map(|r| Entry::new(r, text.clone(), selection)).collect())
 }
@@ -186,15 +195,18 @@ fn name_of(path: &Path) -> Arc<str> {
 
 impl Entry {
     fn new(reading: Reading, text: Option<Arc<str>>, selection: &Selection) -> Entry {
-        let Reading { meta, origin, rule, diagnostics } = reading;
+        let Reading { meta, origin, rule, diagnostics, effect } = reading;
         let status = Status::of(&diagnostics);
-        let rule = match (rule, selection.refuses(origin.vendor, &meta)) {
-            (_, Some(reason)) => Err(Skip::Selection(reason)),
-            (Some(rule), None) if status.runs() => Ok(Arc::new(rule)),
-            (_, None) => Err(Skip::Status(status)),
+        let runs = rule.filter(|_| status.runs()).map(Arc::new);
+        let (rule, aside) = match (runs, selection.refuses(origin.vendor, &meta)) {
+            (aside, Some(reason)) => (Err(Skip::Selection(reason)), aside),
+            (Some(rule), None) => (Ok(rule), None),
+            (None, None) => (Err(Skip::Status(status)), None),
         };
-        let text = if diagnostics.is_empty() { None } else { text };
-        Entry { meta, origin, status, diagnostics, text, rule }
+        // Linking may find more to say of what refers to other rules.
+        let is_quiet = diagnostics.is_empty() && effect == Effect::None;
+        let text = if is_quiet { None } else { text };
+        Entry { meta, origin, status, diagnostics, text, rule, effect, aside }
     }
 }
 

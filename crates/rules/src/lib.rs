@@ -6,6 +6,7 @@
 
 mod find;
 mod ledger;
+mod links;
 mod placeholders;
 mod select;
 mod testcase;

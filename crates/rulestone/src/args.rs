@@ -89,6 +89,9 @@ pub(crate) struct ScanArgs {
     /// Threads; all processors by default.
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
+    /// Memory for rules that look at several events together; past it they go to disk: 512M, 2G.
+    #[arg(long, value_name = "SIZE", default_value = "1G")]
+    pub(crate) memory: String,
     /// End with 1 when a rule at least this severe has fired.
     #[arg(long, value_name = "SEVERITY")]
     pub(crate) fail_on: Option<String>,

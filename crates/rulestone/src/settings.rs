@@ -159,6 +159,28 @@ pub(crate) fn time(text: &str) -> Result<Time> {
     })
 }
 
+/// A size of memory: a number with `K`, `M` or `G`, or bytes.
+///
+/// # Errors
+///
+/// When it is none, or less than 16 MiB.
+pub(crate) fn memory(text: &str) -> Result<usize> {
+    const LEAST: usize = 16 << 20;
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text[digits.len()..].trim().to_ascii_uppercase().as_str() {
+        "" | "B" => Some(0),
+        "K" | "KB" | "KIB" => Some(10),
+        "M" | "MB" | "MIB" => Some(20),
+        "G" | "GB" | "GIB" => Some(30),
+        _ => None,
+    };
+    let bytes = unit.and_then(|shift| digits.parse::<usize>().ok()?.checked_mul(1 << shift));
+    bytes.filter(|bytes| *bytes >= LEAST).ok_or_else(|| {
+        Ends::usage(format!("not a size of memory: {text:?}; write 512M or 2G, at least 16M"))
+    })
+}
+
 /// Threads to use.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ pub(crate) mod yaml;
 use rulestone_ir::{Diagnostic, Meta, Origin, Rule, Vendor};
 
 pub use crate::Environment;
+pub use crate::sigma::Filter;
 pub use sigma::{print_ast, print_tokens};
 
 /// What there is to say about one rule of a file. A rule that cannot be run is here all the same.
@@ -19,6 +20,20 @@ pub struct Reading {
     pub rule: Option<Rule>,
     /// What is to be said about it, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
+    /// What it does to other rules.
+    pub effect: Effect,
+}
+
+/// What a document does to other rules.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Effect {
+    /// Nothing.
+    #[default]
+    None,
+    /// The rules it reads are building blocks for it, and raise no alerts of their own.
+    Absorbs,
+    /// It is no rule, but joined to others.
+    Filters(Filter),
 }
 
 /// Whose rules a file holds, by a look at its text. Files of other kinds are none of ours.

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rulestone_ir::{
-    Attack, Diagnostic, Language, Level, Meta, Origin, Rule, RuleTest, Schema, Scope, Severity,
-    Source, Span, Status, Vendor,
+    Attack, Clock, Diagnostic, Formula, Language, Level, Meta, Origin, Rule, RuleTest, Schema,
+    Scope, Severity, Source, Span, Stage, Status, Trigger, Vendor,
 };
 
-use super::Reading;
 use super::yaml::{self, Document, Entry, Kind, Node};
+use super::{Effect, Reading};
 use crate::Environment;
-use crate::sigma::{ast, detection, lower, tokens};
+use crate::sigma::correlation::{self, Correlation};
+use crate::sigma::{ast, detection, filter, lower, tokens};
 use crate::suggest::nearest;
 
 /// Keys that stand at the top of Sigma documents, and of no other YAML we meet.
@@ -21,11 +22,8 @@ const MARKS: [&str; 3] = ["detection", "logsource", "correlation"];
 /// Keys of a log source that say which events are meant; `definition` is for people.
 const SCOPE_KEYS: [&str; 3] = ["category", "product", "service"];
 
-/// Kinds of documents that come with state across events: key, code, message.
-const STATEFUL: [(&str, &str, &str); 2] = [
-    ("correlation", "sigma-correlation", "correlations are not run yet: they need state"),
-    ("filter", "sigma-filter", "filters are not applied yet: they change other rules"),
-];
+/// The product whose logs are our own alerts: rules over alerts.
+const ALERTS: &str = "rulestone";
 
 /// Whether a text has a key of a Sigma rule at the start of a line, with a map under it: prose
 /// that begins a line with "detection:" goes on behind the colon.
@@ -170,6 +168,15 @@ fn merged_nodes<'d>(below: &Node<'d>, above: &Node<'d>) -> Node<'d> {
     Node { span: below.span, kind: Kind::Mapping(entries) }
 }
 
+/// What a rule is made of, before its name is put on it.
+#[derive(Default)]
+struct Body {
+    sources: Vec<Source>,
+    stages: Vec<Stage>,
+    clock: Clock,
+    effect: Effect,
+}
+
 /// Reads one rule.
 struct Reader<'a> {
     file: &'a str,
@@ -188,39 +195,48 @@ impl<'a> Reader<'a> {
         let span = found.document.span;
         let Some(root) = found.node.as_deref() else {
             let meta = salvage(self.file.get(span.start..span.end).unwrap_or_default());
-            return self.reading(meta, span, Vec::new(), None);
+            return self.reading(meta, span, Vec::new(), Body::default());
         };
         if !matches!(root.kind, Kind::Mapping(_)) {
             let message = format!("a rule is a map, and this is {}", root.describe());
             self.invalid("not-a-rule", root.span, message, "begin with `title: …`");
-            return self.reading(Meta::default(), span, Vec::new(), None);
+            return self.reading(Meta::default(), span, Vec::new(), Body::default());
         }
         let meta = self.meta(root);
         let tests = rule_tests(root);
-        let stateful = STATEFUL.iter().find_map(|(key, code, message)| {
-            root.entries()
-                .iter()
-                .find(|entry| entry.key == *key)
-                .map(|entry| Diagnostic::new(Level::Unsupported, code, *message, entry.key_span))
-        });
-        if let Some(diagnostic) = stateful {
-            self.diagnostics.push(diagnostic);
-            return self.reading(meta, span, tests, None);
-        }
         self.taxonomy(root);
-        let source = self.source(root, environment);
-        self.reading(meta, span, tests, source)
+        let entry = |key: &str| root.entries().iter().find(|entry| entry.key == key);
+        let body = match (entry("correlation"), entry("filter")) {
+            (Some(correlation), _) => self.correlation(root, correlation),
+            (None, Some(filter)) => self.filter(root, filter, environment),
+            (None, None) => self.detection(root, environment),
+        };
+        self.reading(meta, span, tests, body)
+    }
+
+    fn correlation(&mut self, root: &Node<'_>, entry: &Entry<'_>) -> Body {
+        let read = correlation::parse(self.file, entry, &mut self.diagnostics);
+        // The specification has the key beside the section, pySigma in it.
+        let generate = [root.get("generate"), entry.value.get("generate")];
+        let generates = generate.into_iter().flatten().any(|node| node.text() == Some("true"));
+        let effect = if generates { Effect::None } else { Effect::Absorbs };
+        match read {
+            Some(Correlation { sources, stage, clock }) => {
+                Body { sources, stages: vec![stage], clock, effect }
+            }
+            None => Body::default(),
+        }
+    }
+
+    fn filter(&mut self, root: &Node<'_>, entry: &Entry<'_>, environment: &Environment) -> Body {
+        let Some(scope) = self.scope(root) else { return Body::default() };
+        let read = filter::parse(self.file, entry, scope, environment, &mut self.diagnostics);
+        Body { effect: read.map_or(Effect::None, Effect::Filters), ..Body::default() }
     }
 
     /// Puts the reading together. A rule without id goes by its title, one without title by its
     /// path.
-    fn reading(
-        mut self,
-        mut meta: Meta,
-        span: Span,
-        tests: Vec<RuleTest>,
-        source: Option<Source>,
-    ) -> Reading {
+    fn reading(mut self, mut meta: Meta, span: Span, tests: Vec<RuleTest>, body: Body) -> Reading {
         if meta.title.is_empty() {
             meta.title = if meta.id.is_empty() { self.path.to_string() } else { meta.id.clone() };
         }
@@ -237,24 +253,43 @@ impl<'a> Reader<'a> {
         self.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
         self.diagnostics.dedup();
         let runs = Status::of(&self.diagnostics).runs();
-        let rule = source.filter(|_| runs).map(|source| Rule {
+        let Body { sources, stages, clock, effect } = body;
+        let rule = (runs && !sources.is_empty()).then(|| Rule {
             meta: meta.clone(),
             origin: origin.clone(),
-            sources: vec![source],
+            sources,
+            stages,
+            clock,
+            trigger: Trigger::default(),
         });
-        Reading { meta, origin, rule, diagnostics: self.diagnostics }
+        Reading { meta, origin, rule, diagnostics: self.diagnostics, effect }
     }
 
-    fn source(&mut self, root: &Node<'_>, environment: &Environment) -> Option<Source> {
+    fn detection(&mut self, root: &Node<'_>, environment: &Environment) -> Body {
         let scope = self.scope(root);
         let Some(section) = root.get("detection") else {
             let help = "add search identifiers and a condition under `detection:`";
             self.invalid("missing-detection", at_start(root), "the rule has no detection", help);
-            return None;
+            return Body::default();
         };
         let detection = detection::parse(self.file, section, &mut self.diagnostics);
-        let filter = lower::lower(&detection, environment, &mut self.diagnostics);
-        Some(Source::Events { scope: scope?, filter })
+        let lowered = lower::lower(&detection, environment, &mut self.diagnostics);
+        let Some(scope) = scope else { return Body::default() };
+        let source = |filter: Formula| {
+            let scope = scope.clone();
+            match scope.keys.get("product").is_some_and(|product| **product == *ALERTS) {
+                true => Source::Alerts { scope, filter },
+                false => Source::Events { scope, filter },
+            }
+        };
+        match lowered.stage {
+            None => Body { sources: vec![source(lowered.filter)], ..Body::default() },
+            Some((stage, clock, others)) => {
+                let all = std::iter::once(lowered.filter).chain(others);
+                let sources = all.map(source).collect();
+                Body { sources, stages: vec![stage], clock, effect: Effect::None }
+            }
+        }
     }
 
     /// Rules in field names of their own must be translated first, says the specification.
@@ -293,6 +328,7 @@ impl<'a> Reader<'a> {
         let mut meta = Meta {
             id: text("id"),
             title: text("title"),
+            name: text("name"),
             description: text("description"),
             author: texts("author").join(", "),
             maturity: text("status"),

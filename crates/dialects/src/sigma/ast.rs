@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Display, Write};
 
-use rulestone_ir::Span;
+use rulestone_ir::{Duration, Span};
 
+use super::aggregation::Aggregation;
 use super::modifiers::Modifier;
 use crate::containers::yaml::Scalar;
 
@@ -14,6 +15,10 @@ pub(crate) struct Detection<'t> {
     pub(crate) searches: Vec<Search<'t>>,
     /// The conditions; the rule fires when one of them holds.
     pub(crate) conditions: Vec<Condition>,
+    /// What is made of the events for which the condition holds, in older rules.
+    pub(crate) aggregation: Option<(Aggregation, Span)>,
+    /// How far apart such events may be.
+    pub(crate) timeframe: Option<(Duration, Span)>,
 }
 
 /// A search identifier and what it stands for.
@@ -150,6 +155,12 @@ pub(crate) fn print(detection: &Detection<'_>) -> String {
     for condition in &detection.conditions {
         out.push_str("condition\n");
         print_condition(condition, 2, &mut out);
+    }
+    if let Some((aggregation, _)) = &detection.aggregation {
+        let _ = writeln!(out, "aggregation\n  {aggregation}");
+    }
+    if let Some((timeframe, _)) = &detection.timeframe {
+        let _ = writeln!(out, "timeframe\n  {timeframe}");
     }
     out
 }

@@ -1,11 +1,13 @@
 //! The detection section: from YAML to the AST.
 
-use rulestone_ir::{Diagnostic, Level, Span};
+use rulestone_ir::{Diagnostic, Duration, Level, Span};
 
+use super::aggregation::{self, Aggregation};
 use super::ast::{Body, Condition, Detection, Item, Search, Value};
-use super::lexer::tokens;
+use super::correlation::timespan;
+use super::lexer::{TokenKind, tokens};
 use super::modifiers::{Modifier, Stage};
-use super::parser::{aggregation_unsupported, parse_tokens};
+use super::parser::parse_tokens;
 use crate::containers::yaml::{Entry, Kind, Node, place};
 use crate::suggest::nearest;
 
@@ -15,18 +17,24 @@ pub(crate) fn parse<'t>(
     section: &'t Node<'t>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Detection<'t> {
-    let mut reader = Reader { file, diagnostics };
+    let mut reader = Reader { file, diagnostics, aggregation: None };
     reader.section(section)
 }
 
 struct Reader<'a> {
     file: &'a str,
     diagnostics: &'a mut Vec<Diagnostic>,
+    aggregation: Option<(Aggregation, Span)>,
 }
 
 impl Reader<'_> {
     fn section<'t>(&mut self, section: &'t Node<'t>) -> Detection<'t> {
-        let mut detection = Detection { searches: Vec::new(), conditions: Vec::new() };
+        let mut detection = Detection {
+            searches: Vec::new(),
+            conditions: Vec::new(),
+            aggregation: None,
+            timeframe: None,
+        };
         if !matches!(section.kind, Kind::Mapping(_)) {
             let message = format!("the detection is {}, not a map", section.describe());
             self.invalid("bad-detection", section.span, message, "name search identifiers in it");
@@ -40,18 +48,43 @@ impl Reader<'_> {
                     self.invalid("missing-condition", entry.key_span, message, help);
                 }
                 "condition" => detection.conditions = self.conditions(&entry.value),
-                "timeframe" => self.diagnostics.push(aggregation_unsupported(entry.key_span)),
+                "timeframe" => detection.timeframe = self.timeframe(&entry.value),
                 name => {
                     let body = self.body(&entry.value);
                     detection.searches.push(Search { name, span: entry.key_span, body });
                 }
             }
         }
+        detection.aggregation = self.aggregation.take();
+        self.check_timeframe(&detection);
         if section.get("condition").is_none() {
             let help = "say which search identifiers must hold: `condition: selection`";
             self.invalid("missing-condition", section.span, "there is no condition", help);
         }
         detection
+    }
+
+    fn timeframe(&mut self, node: &Node<'_>) -> Option<(Duration, Span)> {
+        let span = node.text().and_then(timespan);
+        if span.is_none() {
+            let text = node.text().unwrap_or_default();
+            let help = "write a number and a unit: `30s`, `5m`, `1h`, `7d`";
+            self.invalid("bad-timespan", node.span, format!("`{text}` is no timeframe"), help);
+        }
+        Some((span?, node.span))
+    }
+
+    fn check_timeframe(&mut self, detection: &Detection<'_>) {
+        let (code, span, message) = match (&detection.aggregation, &detection.timeframe) {
+            (None, Some((_, span))) => {
+                ("unused-timeframe", *span, "nothing is counted, so the timeframe means nothing")
+            }
+            (Some((_, span)), None) => {
+                ("no-timeframe", *span, "without a timeframe all events there are count together")
+            }
+            _ => return,
+        };
+        self.diagnostics.push(Diagnostic::new(Level::Note, code, message, span));
     }
 
     fn conditions(&mut self, node: &Node<'_>) -> Vec<Condition> {
@@ -60,7 +93,14 @@ impl Reader<'_> {
                 vec![self.condition(node.span, &scalar.text)]
             }
             Kind::Sequence(items) if !items.is_empty() => {
-                items.iter().flat_map(|item| self.conditions(item)).collect()
+                let conditions = items.iter().flat_map(|item| self.conditions(item)).collect();
+                if let (Some((_, span)), true) = (&self.aggregation, items.len() > 1) {
+                    let message = "a condition that counts events cannot be one of several";
+                    let code = "sigma-aggregation";
+                    let diagnostic = Diagnostic::new(Level::Unsupported, code, message, *span);
+                    self.diagnostics.push(diagnostic.with_help("make two rules of it"));
+                }
+                conditions
             }
             _ => {
                 let message = format!("the condition is {}, not a text", node.describe());
@@ -75,6 +115,16 @@ impl Reader<'_> {
         let mut tokens = tokens(text);
         for token in &mut tokens {
             token.span = place(self.file, span, text, token.span.start..token.span.end);
+        }
+        if let Some(at) = tokens.iter().position(|token| token.kind == TokenKind::Pipe) {
+            let behind = &text[text.find('|').map_or(text.len(), |at| at + 1)..];
+            let end = tokens.last().map_or(span, |token| token.span);
+            let place = tokens[at].span.to(end);
+            match aggregation::parse(behind, place) {
+                Ok(aggregation) => self.aggregation = Some((aggregation, place)),
+                Err(diagnostic) => self.diagnostics.push(diagnostic),
+            }
+            tokens.truncate(at);
         }
         let (condition, diagnostics) = parse_tokens(&tokens, span);
         self.diagnostics.extend(diagnostics);

@@ -18,9 +18,11 @@
 use std::sync::Arc;
 
 use rulestone_ir::{
-    Case, Diagnostic, Elements, Field, Formula, Group, Level, Predicate, Schema, Span, Test,
+    Case, Clock, Diagnostic, Elements, Field, Formula, Group, Level, Predicate, Schema, Span,
+    Stage, Test,
 };
 
+use super::aggregation::Aggregation;
 use super::apply::{Applied, Problem, apply_all};
 use super::ast::{Body, Condition, Detection, Item, Quantifier, Value};
 use super::modifiers::Modifier;
@@ -30,12 +32,20 @@ use crate::suggest::nearest;
 /// Ways to choose some of several search identifiers that are spelt out.
 const MAX_CHOICES: usize = 256;
 
+/// What a detection section means.
+pub(crate) struct Lowered {
+    /// The condition.
+    pub(crate) filter: Formula,
+    /// Where events are counted or ordered: how, and the filters of further sources.
+    pub(crate) stage: Option<(Stage, Clock, Vec<Formula>)>,
+}
+
 /// Lowers a detection section.
 pub(crate) fn lower(
     detection: &Detection<'_>,
     environment: &Environment,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Formula {
+) -> Lowered {
     let mut lowering = Lowering { environment, diagnostics, searches: Vec::new() };
     for search in &detection.searches {
         let formula = lowering.body(&search.body);
@@ -48,11 +58,12 @@ pub(crate) fn lower(
     }
     let conditions: Vec<Formula> =
         detection.conditions.iter().map(|condition| lowering.condition(condition)).collect();
+    let stage = lowering.stage(detection);
     // A condition that could not be read may have meant them.
     if !lowering.diagnostics.iter().any(|diagnostic| diagnostic.level >= Level::Unsupported) {
         lowering.report_unused();
     }
-    Formula::or(conditions)
+    Lowered { filter: Formula::or(conditions), stage }
 }
 
 struct Lowering<'a, 't> {
@@ -70,6 +81,19 @@ struct Searched<'t> {
 }
 
 impl Lowering<'_, '_> {
+    fn stage(&mut self, detection: &Detection<'_>) -> Option<(Stage, Clock, Vec<Formula>)> {
+        let (aggregation, span) = detection.aggregation.as_ref()?;
+        let timeframe = detection.timeframe.map(|(timeframe, _)| timeframe);
+        let (stage, clock) = aggregation.stage(timeframe, *span);
+        let others = match aggregation {
+            Aggregation::Near(searches) => {
+                searches.iter().map(|(name, _)| self.name(name, *span)).collect()
+            }
+            Aggregation::Measure { .. } => Vec::new(),
+        };
+        Some((stage, clock, others))
+    }
+
     fn body(&mut self, body: &Body<'_>) -> Formula {
         match body {
             Body::All(items) => {

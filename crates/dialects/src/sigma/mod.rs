@@ -9,13 +9,15 @@
 //! ```
 //!
 //! What is decided where the specification is silent stands at the top of `lower.rs`, how
-//! expressions are read at the top of `regex.rs`. Correlations, filters and the aggregations of
-//! older conditions need state across events and are reported as unsupported.
+//! expressions are read at the top of `regex.rs`, what a window is at the top of `correlation.rs`.
 
+mod aggregation;
 mod apply;
 pub(crate) mod ast;
+pub(crate) mod correlation;
 pub(crate) mod detection;
 mod encode;
+pub(crate) mod filter;
 mod lexer;
 pub(crate) mod lower;
 mod modifiers;
@@ -24,5 +26,6 @@ mod regex;
 mod value;
 
 pub use ast::{Condition, Quantifier};
+pub use filter::Filter;
 pub use lexer::{Token, TokenKind, tokens};
 pub use parser::parse_condition;

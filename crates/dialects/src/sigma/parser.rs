@@ -17,31 +17,20 @@ use super::lexer::{Token, TokenKind, tokens};
 /// Conditions nested deeper than this are refused; the parser recurses.
 const MAX_DEPTH: usize = 100;
 
-/// Reads a condition. The spans of what comes back are offsets into `condition`.
+/// Reads a condition, up to the `|` behind which older rules count events. The spans of what comes
+/// back are offsets into `condition`.
 pub fn parse_condition(condition: &str) -> (Condition, Vec<Diagnostic>) {
     let all = Span::new(0..condition.len());
-    parse_tokens(&tokens(condition), all)
+    let tokens = tokens(condition);
+    let end = tokens.iter().position(|token| token.kind == TokenKind::Pipe);
+    parse_tokens(&tokens[..end.unwrap_or(tokens.len())], all)
 }
 
 /// Reads the tokens of a condition that stands at `span`.
 pub(crate) fn parse_tokens(tokens: &[Token<'_>], span: Span) -> (Condition, Vec<Diagnostic>) {
-    let (tokens, aggregation) = match tokens.iter().position(|t| t.kind == TokenKind::Pipe) {
-        Some(at) => tokens.split_at(at),
-        None => (tokens, &[][..]),
-    };
     let mut parser = Parser { tokens, span, depth: 0, open: 0, diagnostics: Vec::new() };
-    if let [first, .., last] | [first @ last] = aggregation {
-        parser.diagnostics.push(aggregation_unsupported(first.span.to(last.span)));
-    }
     let condition = parser.whole();
     (condition, parser.diagnostics)
-}
-
-/// What to say of conditions that count or order events, the form correlations replaced.
-pub(crate) fn aggregation_unsupported(span: Span) -> Diagnostic {
-    let message = "aggregations in conditions are not run: they need state across events";
-    Diagnostic::new(Level::Unsupported, "sigma-aggregation", message, span)
-        .with_help("this form is deprecated: write it as a Sigma correlation")
 }
 
 struct Parser<'a, 't> {
@@ -247,7 +236,7 @@ mod tests {
             ("(a or b", "a or b", 1),
             ("0 of x", "?", 1),
             ("sel*", "?", 1),
-            ("a | count() by b > 3", "a", 1),
+            ("a | count() by b > 3", "a", 0),
             ("a == b", "a and b", 2),
             ("= a", "a", 1),
             ("", "?", 1),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use rulestone_engine::Plan;
 use rulestone_events::{Event, Fields, Ingest, Interest, Kind, Log, Settings, Tally, Views};
 use rulestone_ir::{
-    Case, Elements, Field, Formula, Language, Meta, Origin, Predicate, Rule, Schema, Scope, Source,
-    Span, Test, Vendor,
+    Case, Clock, Elements, Field, Formula, Language, Meta, Origin, Predicate, Rule, Schema, Scope,
+    Source, Span, Test, Trigger, Vendor,
 };
 
 /// Views made of one table.
@@ -45,6 +45,9 @@ pub(crate) fn rule(sources: Vec<(Scope, Formula)>) -> Arc<Rule> {
             tests: Vec::new(),
         },
         sources: sources.into_iter().map(source).collect(),
+        stages: Vec::new(),
+        clock: Clock::Whole,
+        trigger: Trigger::default(),
     })
 }
 

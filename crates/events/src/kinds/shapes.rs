@@ -15,6 +15,8 @@ pub(crate) enum Role {
     EventId,
     /// The time, and how far down the list of names that may hold it.
     Time(u8),
+    /// The host, likewise.
+    Host(u8),
 }
 
 /// One way of writing events.
@@ -178,6 +180,7 @@ impl Shape {
             "Channel" => Some(Role::Channel),
             "EventID" => Some(Role::EventId),
             "TimeCreated_SystemTime" => Some(Role::Time(at)),
+            "Computer" => Some(Role::Host(at)),
             _ => None,
         };
         let keeps_own_name = !self.is_windows() || (at > 0 && role == Some(Role::Time(at)));

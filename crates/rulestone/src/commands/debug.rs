@@ -9,7 +9,7 @@ use anyhow::Result;
 use rulestone_dialects::containers;
 use rulestone_engine::{Plan, ScanSettings, reference, scan};
 use rulestone_events::{Event, Fields, Ingest, Log, ScopeKind, Settings, Tally, title};
-use rulestone_ir::{Field, Source, print_rule};
+use rulestone_ir::{Field, print_rule};
 use rulestone_value::Value;
 use serde_json::{Map, json};
 
@@ -75,8 +75,7 @@ fn plan(args: &DebugArgs, talk: &Talk, out: &mut impl Write) -> Result<()> {
     let ledger = settings::load_rules(&args.rules, 1, talk)?;
     let views = settings::load_views(&args.rules)?;
     let plan = Plan::new(ledger.loaded(), &views);
-    let scan_settings =
-        ScanSettings { jobs: 1, ingest: Settings::default(), read_everything: false };
+    let scan_settings = ScanSettings::default();
     let mut tally = Tally::default();
     let logs = settings::logs(&args.files, talk)?;
     let stop = AtomicBool::new(false);
@@ -152,7 +151,7 @@ fn view(args: &DebugArgs, talk: &Talk, out: &mut impl Write) -> Result<()> {
     for_each_event(args, talk, |log, event| {
         for rule in ledger.loaded() {
             for source in &rule.sources {
-                let Source::Events { scope, filter } = source;
+                let Some((scope, filter)) = source.filtered() else { continue };
                 let kinds = views.scope(scope.schema.as_str(), &scope.keys);
                 let Some((_, kind)) = ScopeKind::serving(&kinds, &event.kind).next() else {
                     continue;

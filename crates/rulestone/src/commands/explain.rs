@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Result;
 use rulestone_engine::{Explanation, Obstacle, Plan, ScanSettings, explain, reference, scan};
 use rulestone_events::{Event, Fields, Ingest, Log, ScopeKind, Settings, Tally, Views};
-use rulestone_ir::{Field, Formula, Predicate, Relation, Rule, Source, Test};
+use rulestone_ir::{Field, Formula, Predicate, Relation, Rule, Source, Test, print_stages};
 use rulestone_rules::Entry;
 
 use crate::args::{ExplainArgs, RuleArgs};
@@ -85,11 +85,32 @@ fn describe(entry: &Entry, talk: &Talk, out: &mut String) {
         let _ = writeln!(out, "{}", diagnose::render(entry, diagnostic, talk.data_color));
     }
     let Ok(rule) = &entry.rule else { return };
-    for source in &rule.sources {
-        let Source::Events { scope, filter } = source;
-        let keys: Vec<String> = scope.keys.iter().map(|(k, v)| format!("{k} {v}")).collect();
-        let _ = writeln!(out, "\nFires on an event of {} when", keys.join(", "));
-        sentence(filter, true, 1, out);
+    for (at, source) in rule.sources.iter().enumerate() {
+        let verb = if rule.stages.is_empty() { "Fires on" } else { "Looks at" };
+        match source {
+            Source::Events { scope, filter } | Source::Alerts { scope, filter } => {
+                let keys: Vec<String> =
+                    scope.keys.iter().map(|(k, v)| format!("{k} {v}")).collect();
+                let what = match source {
+                    Source::Alerts { .. } => "an alert",
+                    _ => "an event of",
+                };
+                let _ = writeln!(out, "\n{verb} {what} {} when", keys.join(", "));
+                sentence(filter, true, 1, out);
+            }
+            Source::RuleRef { rule: read, columns, .. } => {
+                let _ = writeln!(out, "\n[{at}] Looks at what the rule {read} finds");
+                for (alias, field) in columns {
+                    let _ = writeln!(out, "  where {alias} is its {}", field.name());
+                }
+            }
+        }
+    }
+    if !rule.stages.is_empty() {
+        let _ = writeln!(out, "\nFires as");
+        print_stages(rule).lines().for_each(|line| {
+            let _ = writeln!(out, "{line}");
+        });
     }
     let _ = writeln!(out);
 }
@@ -202,7 +223,7 @@ fn on_logs(
     let mut misses: BinaryHeap<NearMiss> = BinaryHeap::new();
     let each = |log: &str, event: Event| {
         for source in &rule.sources {
-            let Source::Events { scope, filter } = source;
+            let Some((scope, filter)) = source.filtered() else { continue };
             let kinds = views.scope(scope.schema.as_str(), &scope.keys);
             for (_, kind) in ScopeKind::serving(&kinds, &event.kind) {
                 in_scope += 1;
@@ -259,7 +280,7 @@ fn near_miss(miss: &NearMiss, out: &mut String) {
 
 fn obstacle(rule: &Arc<Rule>, views: &Views, logs: &[rulestone_engine::LogFile], out: &mut String) {
     let plan = Plan::new(vec![rule.clone()], views);
-    let settings = ScanSettings { jobs: 1, ingest: Settings::default(), read_everything: false };
+    let settings = ScanSettings::default();
     let mut tally = Tally::default();
     let stop = AtomicBool::new(false);
     scan(logs, &plan, &settings, &stop, |_| (), |outcome| tally.add(outcome.tally));

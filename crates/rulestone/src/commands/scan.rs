@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use rulestone_alerts::render::screen;
-use rulestone_alerts::{Alert, Binding, Cost, Format, ListedRule, Renderer, Report, Style};
-use rulestone_engine::{LogFile, Plan, ScanSettings, UnitOutcome, scan};
+use rulestone_alerts::{
+    Alert, Binding, Cost, Format, ListedRule, Passed, Renderer, Report, Style, run as run_strata,
+};
+use rulestone_engine::{LogFile, Plan, ScanSettings, StateCounts, UnitOutcome};
 use rulestone_events::{Settings, Tally, Views};
 use rulestone_ir::{Severity, Status};
 use rulestone_rules::{Ledger, Skip};
@@ -51,10 +53,14 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     let (out, target) = output(args)?;
     let style = Style { color: talk.data_color && args.output.is_none(), ..plain_style(talk) };
     let mut pass = Pass::new(wanted.format.renderer(style, Box::new(out)), &logs, talk);
-    pass.run(&plan, &views, &wanted.scan, &stop);
+    let counts = pass.run(&plan, &views, &wanted.scan, &stop);
     let scanning = started.elapsed();
 
     let Pass { mut renderer, mut report, tally, progress, failure, .. } = pass;
+    let counts = counts.map_err(|error| Ends::output("temporary files", &error));
+    if let Ok(counts) = &counts {
+        report.set_state(*counts);
+    }
     progress.finish();
     let able = finish_report(&mut report, &ledger, &plan, &tally, loading + scanning);
     add_hints(&mut report, args, talk);
@@ -72,6 +78,7 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
         talk.error_line(&stats(&report, &plan, able, cost, wanted.scan.jobs).to_string());
     }
     written.map_err(|error| Ends::output(&target, &error))?;
+    counts?;
     Ok(end(args, &wanted, &report, &ledger, &logs, stop.load(Ordering::Relaxed)))
 }
 
@@ -96,7 +103,12 @@ fn understand(args: &ScanArgs) -> Result<Wanted> {
     };
     let jobs = settings::jobs(args.jobs)?;
     Ok(Wanted {
-        scan: ScanSettings { jobs, ingest, read_everything: args.no_rules },
+        scan: ScanSettings {
+            jobs,
+            ingest,
+            read_everything: args.no_rules,
+            memory: settings::memory(&args.memory)?,
+        },
         format,
         fail_on: args.fail_on.as_deref().map(settings::severity).transpose()?,
     })
@@ -159,24 +171,39 @@ impl<'l> Pass<'l> {
         }
     }
 
-    fn run(&mut self, plan: &Plan, views: &Views, settings: &ScanSettings, stop: &AtomicBool) {
+    fn run(
+        &mut self,
+        plan: &Plan,
+        views: &Views,
+        settings: &ScanSettings,
+        stop: &AtomicBool,
+    ) -> io::Result<StateCounts> {
         self.failure = self.renderer.begin().err();
-        let make = |hit: rulestone_engine::Hit<'_>| Alert::from_hit(&hit, views);
-        scan(self.logs, plan, settings, stop, make, |outcome| {
-            self.take(outcome);
+        let logs = self.logs;
+        run_strata(plan, views, settings, logs, stop, |passed| {
+            match passed {
+                Passed::Unit(outcome) => self.take(outcome),
+                Passed::Alert(alert) => self.take_alert(&alert),
+            }
             if self.failure.is_some() {
                 stop.store(true, Ordering::Relaxed);
             }
-        });
+        })
+    }
+
+    /// An alert of a building block is there for other rules alone.
+    fn take_alert(&mut self, alert: &Alert) {
+        if alert.building_block {
+            return;
+        }
+        if self.failure.is_none() {
+            self.failure = self.renderer.alert(alert).err();
+        }
+        self.report.add_alert(alert);
     }
 
     fn take(&mut self, outcome: UnitOutcome<Alert>) {
-        for alert in outcome.hits {
-            if self.failure.is_none() {
-                self.failure = self.renderer.alert(&alert).err();
-            }
-            self.report.add_alert(&alert);
-        }
+        outcome.hits.iter().for_each(|alert| self.take_alert(alert));
         self.progress.advance(&outcome.tally, self.report.alerts());
         if let Some(end) = &outcome.end {
             let name = &self.logs[outcome.log].name;
@@ -203,6 +230,7 @@ fn finish_report(
             diagnostics: &entry.diagnostics,
             set_aside: match &entry.rule {
                 Err(Skip::Selection(reason)) => Some(reason),
+                Err(Skip::Filter(_)) => Some("it is a filter, joined to other rules"),
                 _ => None,
             },
         });

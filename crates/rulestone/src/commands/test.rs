@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use rulestone_engine::{LogFile, Plan, ScanSettings, scan};
-use rulestone_events::{Settings, Views};
-use rulestone_ir::Rule;
+use rulestone_alerts::{Alert, Passed, run as run_strata};
+use rulestone_engine::{LogFile, Plan, ScanSettings};
+use rulestone_events::Views;
+use rulestone_ir::{Rule, Source};
 use rulestone_rules::{Entry, Expect, Ledger, Skip, TestCase, TestProblem, find_tests};
 use serde_json::json;
 
@@ -177,33 +178,66 @@ impl<'v> Bench<'v> {
         rule: &Arc<Rule>,
         case: &TestCase,
     ) -> (BTreeMap<String, Vec<u64>>, Option<String>) {
-        let plan = Plan::new(vec![rule.clone()], self.views);
+        let plan = Plan::new(self.with_referred(rule), self.views);
         let logs = case.logs.iter().flat_map(|log| {
             let (files, _) = rulestone_events::find_logs(&log.path);
             files.into_iter().map(|path| LogFile { lines: log.raw, ..settings::log_file(path) })
         });
         let logs: Vec<LogFile> = logs.collect();
-        let settings =
-            ScanSettings { jobs: 1, ingest: Settings::default(), read_everything: false };
         let mut fired: BTreeMap<String, Vec<u64>> = BTreeMap::new();
         let mut problem = None;
         let stop = AtomicBool::new(false);
-        let make = |hit: rulestone_engine::Hit<'_>| (hit.log.to_string(), hit.event.record);
-        scan(&logs, &plan, &settings, &stop, make, |outcome| {
-            for (log, record) in outcome.hits {
-                fired.entry(log).or_default().push(record);
+        let mut fire = |alert: &Alert| {
+            // An alert on several events is where the last of them is.
+            if let Some(last) = alert.evidence.last().filter(|_| !alert.building_block) {
+                fired.entry(last.log.to_string()).or_default().push(last.event.record);
             }
-            if let Some(Err(error)) = outcome.end {
-                problem.get_or_insert(format!("{}: {error}", logs[outcome.log].name));
+        };
+        let ran = run_strata(&plan, self.views, &ScanSettings::default(), &logs, &stop, |passed| {
+            match passed {
+                Passed::Alert(alert) => fire(&alert),
+                Passed::Unit(outcome) => {
+                    outcome.hits.iter().for_each(&mut fire);
+                    if let Some(Err(error)) = outcome.end {
+                        problem.get_or_insert(format!("{}: {error}", logs[outcome.log].name));
+                    }
+                }
             }
         });
+        if let Err(error) = ran {
+            problem.get_or_insert(error.to_string());
+        }
         (fired, problem)
+    }
+
+    /// The rule as if nobody built on it, and the rules it refers to.
+    fn with_referred(&self, rule: &Arc<Rule>) -> Vec<Arc<Rule>> {
+        let mut own = (**rule).clone();
+        own.trigger.building_block = false;
+        let mut rules = vec![Arc::new(own)];
+        let mut at = 0;
+        while let Some(rule) = rules.get(at).cloned() {
+            for source in &rule.sources {
+                let Source::RuleRef { rule: id, .. } = source else { continue };
+                let entries = self.ledgers.iter().flat_map(|(_, ledger)| &ledger.entries);
+                let mut found = entries.filter(|entry| *entry.meta.id == **id);
+                let known = rules.iter().any(|rule| *rule.meta.id == **id);
+                if let (false, Some(Ok(rule))) = (known, found.next().map(|entry| &entry.rule)) {
+                    let mut block = (**rule).clone();
+                    block.trigger.building_block = true;
+                    rules.push(Arc::new(block));
+                }
+            }
+            at += 1;
+        }
+        rules
     }
 }
 
 fn not_loaded(skip: &Skip, entry: &Entry) -> String {
     match skip {
         Skip::Selection(reason) => format!("the rule is not loaded: {reason}"),
+        Skip::Filter(_) => "it is a filter, and fires by itself never".to_owned(),
         Skip::Status(status) => {
             let first = entry.diagnostics.first().map(|d| d.message.as_str()).unwrap_or_default();
             format!("the rule is {}: {first}", status.as_str())

@@ -1,0 +1,383 @@
+//! A scan with state: what logs give first, then stratum by stratum what rules make of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rulestone_events::{Event, Fields, Ingest, ScopeKind, Settings, Tally, Views};
+use rulestone_ir::{Input, Rule, Source};
+use rulestone_value::{Time, Value};
+
+use crate::feed::host_hash;
+use crate::order::{Merge, Origin, Row, Sorter};
+use crate::reference::{field_value, lets_through};
+use crate::run::{Collected, Phase, Unkept, open};
+use crate::stages::{Finding, Machine, Mark, Outcome};
+use crate::{Hit, LogFile, Plan, ScanSettings, UnitOutcome, scan_phase};
+
+/// A plan at work: rows of hits wait here for the strata that read them.
+pub struct Session<'p> {
+    plan: &'p Plan,
+    views: &'p Views,
+    settings: ScanSettings,
+    /// Every log read so far, alerts among them.
+    logs: Vec<LogFile>,
+    /// Rows for each stratum.
+    waiting: Vec<Vec<Sorter>>,
+    hosts: HashMap<u64, i64>,
+    latest: Option<i64>,
+    counts: StateCounts,
+}
+
+/// What stages did not look at, and why.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StateCounts {
+    /// Rows that stages read.
+    pub rows: u64,
+    /// Of them, those that were on disk in between.
+    pub spilled: u64,
+    /// Hits of events without a time.
+    pub untimed: u64,
+    /// Hits that lack a field of the group's key.
+    pub keyless: u64,
+    /// Hits that lack what is measured.
+    pub valueless: u64,
+    /// Windows and absences that the end of the logs left undecided.
+    pub undecided: u64,
+    /// Findings of windows that the end of the logs cut.
+    pub cut: u64,
+    /// Rows that came later than any window they could be in.
+    pub late: u64,
+    /// Groups that were forgotten for lack of memory.
+    pub evicted: u64,
+}
+
+/// A finding with what an alert needs.
+pub struct Found<'a> {
+    /// The rule.
+    pub rule: &'a Arc<Rule>,
+    /// Its place in the plan.
+    pub rule_at: usize,
+    /// What was found.
+    pub finding: &'a Finding,
+    /// The group's key, by the names the rule has for it.
+    pub key: Vec<(Arc<str>, Value)>,
+    /// The first events it rests on, and the last where it is not among them.
+    pub evidence: Vec<FoundEvent>,
+}
+
+/// An event that a finding rests on, read again.
+#[derive(Clone)]
+pub struct FoundEvent {
+    /// The log as the user named it.
+    pub log: Arc<str>,
+    /// The event.
+    pub event: Event,
+    /// Which of the stage's inputs it came through.
+    pub input: usize,
+    /// How fields read in it; `None` where no source lets it through any more.
+    pub scope_kind: Option<Arc<ScopeKind>>,
+}
+
+/// Events read again at a time.
+const AT_A_TIME: usize = 20_000;
+
+impl<'p> Session<'p> {
+    /// A session in which nothing was read.
+    pub fn new(plan: &'p Plan, views: &'p Views, settings: ScanSettings) -> Self {
+        let ingest = Settings { hosts: plan.needs_hosts(), ..settings.ingest.clone() };
+        let strata = plan.strata().count().max(1);
+        Session {
+            plan,
+            views,
+            settings: ScanSettings { ingest, ..settings },
+            logs: Vec::new(),
+            waiting: (0..strata).map(|_| Vec::new()).collect(),
+            hosts: HashMap::new(),
+            latest: None,
+            counts: StateCounts::default(),
+        }
+    }
+
+    /// Reads logs, as [`crate::scan`] does. `above` is the stratum whose alerts the logs are:
+    /// rules up to it do not see them; `None` for logs of events.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room on disk for the rows that stages wait for.
+    pub fn read<T: Send>(
+        &mut self,
+        logs: &[LogFile],
+        above: Option<usize>,
+        stop: &AtomicBool,
+        make: impl Fn(Hit<'_>) -> T + Sync,
+        mut each: impl FnMut(UnitOutcome<T>),
+    ) -> io::Result<()> {
+        let phase = Phase { first_log: self.logs.len() as u32, above };
+        self.logs.extend_from_slice(logs);
+        let (hosts, latest) = (&mut self.hosts, &mut self.latest);
+        let collected =
+            scan_phase(logs, self.plan, &self.settings, stop, phase, make, |outcome| {
+                note_times(&outcome.tally, hosts, latest);
+                each(outcome);
+            })?;
+        let Collected { sorters, unkept } = collected;
+        for (waiting, sorters) in self.waiting.iter_mut().zip(sorters) {
+            waiting.extend(sorters);
+        }
+        self.count(unkept);
+        Ok(())
+    }
+
+    fn count(&mut self, unkept: Unkept) {
+        self.counts.untimed += unkept.untimed;
+        self.counts.keyless += unkept.keyless;
+        self.counts.valueless += unkept.valueless;
+    }
+
+    /// What stages did not look at.
+    pub fn counts(&self) -> StateCounts {
+        self.counts
+    }
+
+    /// Runs the stages of a stratum over what waits for it. Findings come in the order of time.
+    ///
+    /// # Errors
+    ///
+    /// When rows on disk cannot be read back or logs not be read again.
+    pub fn settle(
+        &mut self,
+        stratum: usize,
+        stop: &AtomicBool,
+        mut each: impl FnMut(Found<'_>),
+    ) -> io::Result<()> {
+        let waiting = self.waiting.get_mut(stratum).map(std::mem::take).unwrap_or_default();
+        let mut findings = self.findings(waiting)?;
+        findings
+            .sort_by_cached_key(|finding| (finding.time, finding.last, finding.rule, finding.key));
+        for some in findings.chunks(AT_A_TIME / 8) {
+            if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                break;
+            }
+            let events = self.read_again(some)?;
+            for finding in some {
+                let found = found(self.plan, self.views, finding, &events);
+                self.pass_on(&found)?;
+                each(found);
+            }
+        }
+        Ok(())
+    }
+
+    fn findings(&mut self, waiting: Vec<Sorter>) -> io::Result<Vec<Finding>> {
+        let mut merge = Merge::new(waiting)?;
+        let mut group: Option<((u32, u128), Machine)> = None;
+        let mut out = Outcome::default();
+        while let Some(row) = merge.next()? {
+            self.counts.rows += 1;
+            let own = (row.rule, row.key);
+            if group.as_ref().is_none_or(|(group, _)| *group != own) {
+                if let Some((_, machine)) = group.take() {
+                    self.finish(machine, &mut out);
+                }
+                let rule = &self.plan.rules()[row.rule as usize];
+                group = Machine::new(rule).map(|machine| (own, machine));
+            }
+            if let Some((_, machine)) = &mut group {
+                machine.add(&row, &mut out);
+            }
+        }
+        if let Some((_, machine)) = group {
+            self.finish(machine, &mut out);
+        }
+        self.counts.spilled += merge.spilled;
+        self.counts.undecided += out.undecided;
+        self.counts.late += out.late;
+        self.counts.cut += out.findings.iter().filter(|finding| finding.cut).count() as u64;
+        Ok(out.findings)
+    }
+
+    /// Lets time pass to where the group's timer is when the logs end.
+    fn finish(&self, mut machine: Machine, out: &mut Outcome) {
+        let now = match &machine {
+            Machine::Pattern(pattern) => match pattern.host() {
+                Some(host) => self.hosts.get(&host).copied(),
+                None => self.latest,
+            },
+            _ => self.latest,
+        };
+        if let Some(now) = now {
+            machine.advance(now, out);
+        }
+        machine.end(out);
+    }
+
+    /// Gives a finding to the stages that read the rule.
+    fn pass_on(&mut self, found: &Found<'_>) -> io::Result<()> {
+        let last = found.evidence.iter().rev().find(|event| event.scope_kind.is_some());
+        let Some(FoundEvent { event, scope_kind: Some(scope_kind), .. }) = last else {
+            return Ok(());
+        };
+        let mut rows: Vec<Row> = Vec::new();
+        for feed in self.plan.feeds(found.rule_at, None, &event.kind, scope_kind) {
+            let Finding { time, last, .. } = found.finding;
+            if let Err(unfit) = feed.rows_of_event(event, *time, last.origin, &mut rows) {
+                self.count(Unkept::of(unfit));
+            }
+        }
+        for row in rows {
+            let stratum = self.plan.strata().of[row.rule as usize];
+            if self.waiting[stratum].is_empty() {
+                self.waiting[stratum].push(Sorter::new(self.settings.memory / 8));
+            }
+            if let Some(sorter) = self.waiting[stratum].last_mut() {
+                sorter.push(row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the events that findings rest on once more.
+    fn read_again(&self, findings: &[Finding]) -> io::Result<HashMap<Origin, (Arc<str>, Event)>> {
+        let mut wanted: BTreeMap<u32, BTreeMap<u32, BTreeSet<u32>>> = BTreeMap::new();
+        for mark in findings.iter().flat_map(marks) {
+            let Origin { log, unit, position, .. } = mark.origin;
+            wanted.entry(log).or_default().entry(unit).or_default().insert(position);
+        }
+        let mut events = HashMap::new();
+        for (log, units) in wanted {
+            let Some(file) = self.logs.get(log as usize) else { continue };
+            read_units(file, log, &units, &mut events)?;
+        }
+        Ok(events)
+    }
+}
+
+fn note_times(tally: &Tally, hosts: &mut HashMap<u64, i64>, latest: &mut Option<i64>) {
+    *latest = (*latest).max(tally.span().map(|(_, last)| last.ticks()));
+    for (host, time) in &tally.hosts {
+        let last = hosts.entry(host_hash(host)).or_insert(i64::MIN);
+        *last = (*last).max(Time::ticks(*time));
+    }
+}
+
+/// The events of a finding, each once.
+fn marks(finding: &Finding) -> impl Iterator<Item = &Mark> {
+    let last = (!finding.evidence.contains(&finding.last)).then_some(&finding.last);
+    finding.evidence.iter().chain(last)
+}
+
+/// Decodes the events at some places of a log.
+fn read_units(
+    file: &LogFile,
+    log: u32,
+    units: &BTreeMap<u32, BTreeSet<u32>>,
+    events: &mut HashMap<Origin, (Arc<str>, Event)>,
+) -> io::Result<()> {
+    let mut open = open(file).map_err(|error| io::Error::other(error.to_string()))?;
+    let mut ingest = Ingest::new(Settings::default());
+    let last = units.keys().next_back().copied().unwrap_or(0);
+    for at in 0..=last {
+        let Some(unit) = open.next_unit() else { break };
+        let Some(positions) = units.get(&at) else { continue };
+        let name = unit.place.log.clone();
+        // No column is wanted, only the places of the rows.
+        ingest.read(unit.into_records(), &Fields::Some(Vec::new()), |batch| {
+            for row in batch.rows {
+                let position = row.position() as u32;
+                if positions.contains(&position) {
+                    let origin = Origin { log, record: row.record, unit: at, position };
+                    events.insert(origin, (name.clone(), batch.event(row)));
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+fn found<'p>(
+    plan: &'p Plan,
+    views: &Views,
+    finding: &'p Finding,
+    events: &HashMap<Origin, (Arc<str>, Event)>,
+) -> Found<'p> {
+    let rule_at = finding.rule as usize;
+    let rule = &plan.rules()[rule_at];
+    let evidence: Vec<FoundEvent> = marks(finding)
+        .filter_map(|mark| {
+            let (log, event) = events.get(&mark.origin)?.clone();
+            let input = mark.input as usize;
+            let scope_kind = reading(plan, views, rule_at, input, &event);
+            Some(FoundEvent { log, event, input, scope_kind })
+        })
+        .collect();
+    Found { rule, rule_at, finding, key: key(rule, &evidence), evidence }
+}
+
+/// How fields read in an event that came through an input of a rule's stage.
+fn reading(
+    plan: &Plan,
+    views: &Views,
+    rule_at: usize,
+    input: usize,
+    event: &Event,
+) -> Option<Arc<ScopeKind>> {
+    let rule = &plan.rules()[rule_at];
+    let Input::Source(source) = *rule.stateful()?.inputs.get(input)? else { return None };
+    let read = |source: &Source| lets_through(source, views, event);
+    let Source::RuleRef { .. } = &rule.sources[source] else {
+        return read(&rule.sources[source]);
+    };
+    let before = rule.sources[..source].iter();
+    let place = before.filter(|source| matches!(source, Source::RuleRef { .. })).count();
+    let referred = (*plan.strata().references[rule_at].get(place)?)?;
+    let rule = &plan.rules()[referred];
+    match rule.stateful() {
+        None => rule.sources.iter().find_map(read),
+        Some(stage) => {
+            (0..stage.inputs.len()).find_map(|input| reading(plan, views, referred, input, event))
+        }
+    }
+}
+
+/// The key of a finding's group, read from the first of its events that can be read.
+fn key(rule: &Rule, evidence: &[FoundEvent]) -> Vec<(Arc<str>, Value)> {
+    let names = group_fields(rule);
+    let Some((event, scope_kind)) =
+        evidence.iter().find_map(|event| Some((event, event.scope_kind.as_ref()?)))
+    else {
+        return Vec::new();
+    };
+    let value = |name: &Arc<str>| {
+        let field = own_name(rule, event.input, name);
+        (name.clone(), field_value(&field, scope_kind, &event.event))
+    };
+    names.iter().map(value).collect()
+}
+
+/// The names of the fields that tell a rule's groups apart.
+fn group_fields(rule: &Rule) -> Vec<Arc<str>> {
+    use rulestone_ir::StageKind;
+    let fields = match rule.stateful().map(|stage| &stage.kind) {
+        Some(StageKind::Correlate(correlate)) => &correlate.by.fields,
+        Some(StageKind::Threshold(threshold)) => &threshold.by.fields,
+        Some(StageKind::Pattern(pattern)) => match pattern.subs.first() {
+            Some(sub) => &sub.by.fields,
+            None => return Vec::new(),
+        },
+        None => return Vec::new(),
+    };
+    fields.iter().map(|field| Arc::from(field.name())).collect()
+}
+
+/// What a name of the rule is called in the events of one of its inputs.
+fn own_name(rule: &Rule, input: usize, name: &Arc<str>) -> Arc<str> {
+    let source = match rule.stateful().and_then(|stage| stage.inputs.get(input)) {
+        Some(Input::Source(source)) => rule.sources.get(*source),
+        _ => None,
+    };
+    let Some(Source::RuleRef { columns, .. }) = source else { return name.clone() };
+    let renamed = columns.iter().find(|(alias, _)| alias == name);
+    renamed.map_or_else(|| name.clone(), |(_, field)| Arc::from(field.name()))
+}
