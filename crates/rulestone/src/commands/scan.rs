@@ -297,6 +297,32 @@ fn stats(
         "alerts": report.alerts(),
         "jobs": jobs,
         "peak_rss_bytes": peak_memory(),
+        "state": state_json(report.state()),
+    })
+}
+
+fn state_json(state: StateCounts) -> serde_json::Value {
+    let StateCounts {
+        rows,
+        spilled,
+        untimed,
+        keyless,
+        valueless,
+        undecided,
+        cut,
+        late,
+        evicted,
+    } = state;
+    json!({
+        "rows": rows,
+        "rows_on_disk": spilled,
+        "without_time": untimed,
+        "without_key": keyless,
+        "without_value": valueless,
+        "undecided": undecided,
+        "cut": cut,
+        "late": late,
+        "evicted_groups": evicted,
     })
 }
 
