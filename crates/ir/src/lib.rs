@@ -11,6 +11,7 @@
 
 mod attack;
 mod diagnostic;
+mod exception;
 mod formula;
 mod print;
 mod rule;
@@ -18,6 +19,7 @@ mod source;
 
 pub use attack::Attack;
 pub use diagnostic::{Diagnostic, Level, LineIndex, Span, Status};
+pub use exception::{Exception, RuleNames};
 pub use formula::{
     Case, Comparison, Elements, Field, Formula, Group, Predicate, Regex, Relation, Test,
 };
