@@ -21,7 +21,7 @@ mod matcher;
 pub mod reference;
 mod run;
 
-pub use bind::{BindSummary, BoundRule, Obstacle, Plan, Program};
+pub use bind::{Absent, BindSummary, BoundRule, Obstacle, Plan, Program};
 pub use explain::{Explanation, Failed, Matched, explain};
 pub use matcher::Matcher;
 pub use run::{Hit, LogFile, ScanSettings, UnitOutcome, scan};

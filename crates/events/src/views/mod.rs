@@ -292,6 +292,22 @@ impl ScopeKind {
         self.fields.get(&key).cloned().unwrap_or_else(|| Expr::Raw(key.into()))
     }
 
+    /// The logs the kinds stand in: those of the match that is most particular about it.
+    pub fn logs(&self) -> Vec<String> {
+        let of_channel = self.kinds.iter().find(|kind| !kind.channel.is_empty());
+        let of_provider = || self.kinds.iter().find(|kind| !kind.provider.is_empty());
+        let named = of_channel.or_else(of_provider).or(self.kinds.first());
+        named.map(KindMatch::logs).unwrap_or_default()
+    }
+
+    /// The event ids that every one of its matches allows; none where all are allowed.
+    pub fn event_ids(&self) -> Vec<u32> {
+        let mut lists = self.kinds.iter().map(|kind| &kind.event_id).filter(|ids| !ids.is_empty());
+        let mut ids = lists.next().cloned().unwrap_or_default();
+        lists.for_each(|others| ids.retain(|id| others.contains(id)));
+        ids
+    }
+
     /// The kinds in one line, for whoever has to switch them on.
     pub fn label(&self) -> String {
         self.kinds.iter().map(KindMatch::label).collect::<Vec<_>>().join(" and ")

@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use rulestone_alerts::render::screen;
-use rulestone_alerts::{Alert, Binding, Cost, Format, ListedRule, Renderer, Report, Style};
+use rulestone_alerts::{
+    Binding, Cost, Exceptions, Format, Judged, ListedRule, QuietAlert, QuietHits, Renderer, Report,
+    Style,
+};
 use rulestone_engine::{LogFile, Plan, ScanSettings, UnitOutcome, scan};
 use rulestone_events::{Settings, Tally, Views};
 use rulestone_ir::{Severity, Status};
@@ -27,6 +30,7 @@ use crate::terminal::Talk;
 struct Wanted {
     scan: ScanSettings,
     format: Format,
+    quiet: QuietHits,
     fail_on: Option<Severity>,
 }
 
@@ -39,6 +43,7 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
         true => Ledger::default(),
         false => settings::load_rules(&args.rules, wanted.scan.jobs, talk)?,
     };
+    let exceptions = settings::load_exceptions(&args.exceptions, &args.rules, &ledger, talk)?;
     let views = settings::load_views(&args.rules)?;
     let plan = Plan::new(ledger.loaded(), &views);
     if size_of(&logs) >= LARGE {
@@ -51,18 +56,26 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     let (out, target) = output(args)?;
     let style = Style { color: talk.data_color && args.output.is_none(), ..plain_style(talk) };
     let mut pass = Pass::new(wanted.format.renderer(style, Box::new(out)), &logs, talk);
-    pass.run(&plan, &views, &wanted.scan, &stop);
+    pass.run(
+        &plan,
+        &Judging { views: &views, exceptions: &exceptions, quiet: wanted.quiet },
+        &wanted.scan,
+        &stop,
+    );
     let scanning = started.elapsed();
 
     let Pass { mut renderer, mut report, tally, progress, failure, .. } = pass;
     progress.finish();
+    report.set_exceptions(exceptions.usage(tally.span()));
     let able = finish_report(&mut report, &ledger, &plan, &tally, loading + scanning);
     add_hints(&mut report, args, talk);
     let written = match failure {
         Some(error) => Err(error),
         None => renderer.end(&report),
     };
-    if !talk.quiet {
+    // The screen that went to standard output is not said again.
+    let written_already = wanted.format == Format::Summary && args.output.is_none();
+    if !talk.quiet && !written_already {
         let screen_style = Style { color: talk.color, ..plain_style(talk) };
         // Nobody listens to a standard error that is closed.
         let _ = screen::write(&report, screen_style, &mut io::stderr().lock());
@@ -89,6 +102,15 @@ fn understand(args: &ScanArgs) -> Result<Wanted> {
         None if args.output.is_none() && io::stdout().is_terminal() => Format::Table,
         None => args.output.as_deref().and_then(format_of).unwrap_or(Format::Ndjson),
     };
+    if args.show_quiet && !format.shows_quiet() {
+        let with: Vec<&str> =
+            Format::ALL.into_iter().filter(|f| f.shows_quiet()).map(Format::as_str).collect();
+        return Err(Ends::usage(format!(
+            "--format {} has no place for what was kept quiet; --show-quiet goes with {}",
+            format.as_str(),
+            with.join(", ")
+        )));
+    }
     let ingest = Settings {
         from: args.from.as_deref().map(settings::time).transpose()?,
         to: args.to.as_deref().map(settings::time).transpose()?,
@@ -98,6 +120,7 @@ fn understand(args: &ScanArgs) -> Result<Wanted> {
     Ok(Wanted {
         scan: ScanSettings { jobs, ingest, read_everything: args.no_rules },
         format,
+        quiet: if args.show_quiet { QuietHits::Shown } else { QuietHits::Counted },
         fail_on: args.fail_on.as_deref().map(settings::severity).transpose()?,
     })
 }
@@ -108,7 +131,7 @@ fn format_of(path: &Path) -> Option<Format> {
 }
 
 fn plain_style(talk: &Talk) -> Style {
-    Style { color: false, width: talk.width(), unicode: true }
+    Style { color: false, width: talk.width(), unicode: talk.unicode() }
 }
 
 type Out = BufWriter<Box<dyn Write>>;
@@ -136,6 +159,13 @@ fn interruptible() -> Arc<AtomicBool> {
     stop
 }
 
+/// What hits are judged with.
+struct Judging<'a> {
+    views: &'a Views,
+    exceptions: &'a Exceptions,
+    quiet: QuietHits,
+}
+
 /// One pass over the logs.
 struct Pass<'l> {
     renderer: Box<dyn Renderer>,
@@ -159,23 +189,38 @@ impl<'l> Pass<'l> {
         }
     }
 
-    fn run(&mut self, plan: &Plan, views: &Views, settings: &ScanSettings, stop: &AtomicBool) {
+    fn run(
+        &mut self,
+        plan: &Plan,
+        judging: &Judging<'_>,
+        settings: &ScanSettings,
+        stop: &AtomicBool,
+    ) {
         self.failure = self.renderer.begin().err();
-        let make = |hit: rulestone_engine::Hit<'_>| Alert::from_hit(&hit, views);
+        let Judging { views, exceptions, quiet } = judging;
+        let make = |hit: rulestone_engine::Hit<'_>| exceptions.judge(&hit, views, *quiet);
         scan(self.logs, plan, settings, stop, make, |outcome| {
-            self.take(outcome);
+            self.take(outcome, exceptions);
             if self.failure.is_some() {
                 stop.store(true, Ordering::Relaxed);
             }
         });
     }
 
-    fn take(&mut self, outcome: UnitOutcome<Alert>) {
-        for alert in outcome.hits {
-            if self.failure.is_none() {
-                self.failure = self.renderer.alert(&alert).err();
+    fn take(&mut self, outcome: UnitOutcome<Judged>, exceptions: &Exceptions) {
+        for judged in outcome.hits {
+            match judged {
+                Judged::Alert(alert) => {
+                    self.write(|renderer| renderer.alert(&alert));
+                    self.report.add_alert(&alert);
+                }
+                Judged::Quiet { by, alert } => {
+                    if let (Some(alert), Some(exception)) = (alert, exceptions.get(by)) {
+                        let quiet = QuietAlert { alert: &alert, exception };
+                        self.write(|renderer| renderer.quiet(&quiet));
+                    }
+                }
             }
-            self.report.add_alert(&alert);
         }
         self.progress.advance(&outcome.tally, self.report.alerts());
         if let Some(end) = &outcome.end {
@@ -185,6 +230,15 @@ impl<'l> Pass<'l> {
             self.progress.log_done();
         }
         self.tally.add(outcome.tally);
+    }
+}
+
+impl Pass<'_> {
+    /// Writes, unless that failed before.
+    fn write(&mut self, write: impl FnOnce(&mut dyn Renderer) -> io::Result<()>) {
+        if self.failure.is_none() {
+            self.failure = write(&mut *self.renderer).err();
+        }
     }
 }
 
@@ -207,7 +261,7 @@ fn finish_report(
             },
         });
     }
-    let binding = Binding::from(&plan.summary(tally));
+    let binding = Binding::new(&plan.summary(tally), tally);
     let able = binding.able;
     let given_up = plan.expressions_given_up();
     if given_up > 0 {
@@ -229,13 +283,23 @@ fn add_hints(report: &mut Report, args: &ScanArgs, talk: &Talk) {
     }
     let rules: Vec<String> =
         args.rules.rules.iter().map(|path| format!(" -r {}", quoted(path))).collect();
-    let rules = rules.concat();
+    let exceptions = args.exceptions.exceptions.iter();
+    let exceptions: Vec<String> =
+        exceptions.map(|path| format!(" --exceptions {}", quoted(path))).collect();
+    let rules = rules.concat() + &exceptions.concat();
     let logs: Vec<String> = args.logs.iter().map(|path| quoted(path)).collect();
     let logs = logs.join(" ");
     if let Some(worst) = report.fired_rules().first().map(|fired| fired.rule.meta.id.clone()) {
+        let worst = quoted(Path::new(&worst));
         report.add_hint(format!("rulestone scan{rules} --rule {worst} {logs}"), "the worst alone");
-    } else if report.rules().loaded > 0 {
+    } else if report.rules().loaded > 0 && report.tally().events > 0 {
         report.add_hint(format!("rulestone explain RULE{rules} {logs}"), "what kept a rule silent");
+    }
+    if report.kept_quiet() > 0 && !args.show_quiet {
+        report.add_hint(
+            format!("rulestone scan{rules} --show-quiet {logs}"),
+            "what was kept quiet as well",
+        );
     }
     if report.rules().of(Status::Unsupported) + report.rules().of(Status::Invalid) > 0 {
         report.add_hint(
@@ -267,6 +331,8 @@ fn stats(
         "rules_loaded": plan.rules().len(),
         "rules_able": able,
         "alerts": report.alerts(),
+        "exceptions": report.exceptions().len(),
+        "kept_quiet": report.kept_quiet(),
         "jobs": jobs,
         "peak_rss_bytes": peak_memory(),
     })
