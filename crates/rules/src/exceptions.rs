@@ -578,12 +578,32 @@ mod tests {
             (&format!("{OK}  reason: z\n"), "4:3 yaml-duplicate-key: "),
             (&format!("{OK}  when:\n    Image|expand: '%x%'\n"), "5:19 placeholder: "),
         ];
+        let mut codes = std::collections::BTreeSet::from(["exception-idle"]);
         for (text, expected) in cases {
             let (_, diagnostics) = read(text);
+            codes.extend(diagnostics.iter().map(|diagnostic| diagnostic.code));
             let said = said(text, &diagnostics);
             let found = said.iter().any(|line| line.starts_with(expected));
             assert!(found, "{text}\n{said:?}\n{expected}");
             assert!(diagnostics.iter().any(|d| d.level >= Level::Unsupported), "{text}");
+        }
+        let documented = include_str!("../../../docs/diagnostics.md").lines();
+        for line in documented.filter(|line| line.starts_with("| `exception-")) {
+            let code = line.split('`').nth(1).unwrap();
+            assert!(codes.remove(code), "{code} is documented and said nowhere");
+        }
+        codes.retain(|code| code.starts_with("exception-"));
+        assert!(codes.is_empty(), "not documented: {codes:?}");
+    }
+
+    #[test]
+    fn any_text_is_read() {
+        let whole = include_str!("../../../examples/exceptions.yml");
+        assert_eq!(read(whole).1, []);
+        for (at, _) in whole.char_indices() {
+            read(&whole[..at]);
+            let cut = format!("{}{}", &whole[..at], whole.get(at + 7..).unwrap_or_default());
+            read(&cut);
         }
     }
 

@@ -395,6 +395,17 @@ fn exceptions_keep_hits_quiet_and_are_counted() {
 }
 
 #[test]
+fn the_exceptions_of_the_examples_are_of_use() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let arguments = "scan -r rules logs --exceptions exceptions.yml --stats";
+    let output = command().args(arguments.split(' ')).current_dir(examples).output().unwrap();
+    let said = talk(&output);
+    assert_eq!(lines(&output).len(), 38, "{said}");
+    assert!(said.contains("\"kept_quiet\":5") && said.contains("5 by 2 of 3 exceptions"), "{said}");
+    assert!(!said.contains("names no loaded rule"), "{said}");
+}
+
+#[test]
 fn what_is_kept_quiet_fails_no_build() {
     let place = Place::new();
     place.write("quiet.yml", b"exceptions:\n- rule: '*'\n  reason: lab\n");
@@ -437,7 +448,8 @@ fn other_commands_know_exceptions() {
     let explain = ["explain", "netstat in use", "-r", "rules", "logs", "--exceptions", "quiet.yml"];
     let text = String::from_utf8(place.run(&explain).stdout).unwrap();
     for part in [
-        "Kept quiet until before 2026-03-02T10:05:00.0000000Z when, because of \"inventory, ticket 7\"",
+        "Kept quiet until before 2026-03-02T10:05:00.0000000Z because of \"inventory, ticket 7\" \
+         (quiet.yml:2), when",
         "the host of the event starts with \"WKS-7\"",
         "2 fire it",
         "Of these 1 kept quiet, because of \"inventory, ticket 7\" (quiet.yml:2).",

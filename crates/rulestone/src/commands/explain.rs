@@ -109,13 +109,9 @@ fn excepted(exception: &Exception, out: &mut String) {
     let Exception { from, until, reason, .. } = exception;
     let bounds = bound("from", *from) + &bound("until before", *until);
     let when = exception.when.as_deref();
-    let when_word = if when.is_some() { " when" } else { " whatever happens" };
-    let _ = writeln!(
-        out,
-        "Kept quiet{bounds}{when_word}, because of {:?} ({})",
-        reason,
-        exception.place()
-    );
+    let word = if when.is_some() { "when" } else { "whatever happens" };
+    let place = exception.place();
+    let _ = writeln!(out, "Kept quiet{bounds} because of {reason:?} ({place}), {word}");
     if let Some(when) = when {
         sentence(&Formula::or(when.iter().cloned()), true, 1, out);
     }
