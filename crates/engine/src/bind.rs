@@ -288,8 +288,8 @@ impl Plan {
         }
         let mut absent = Vec::new();
         for kind in kinds {
-            let (logs, allowed) = (kind.logs(), kind.event_ids());
-            let wanted = ids.iter().filter(|id| allowed.is_empty() || allowed.contains(id));
+            let logs = kind.logs();
+            let wanted = ids.iter().filter(|id| kind.allows_event_id(**id));
             absent.extend(wanted.map(|id| Absent {
                 label: format!("{} {id}", logs.join("/")),
                 logs: logs.clone(),

@@ -300,12 +300,9 @@ impl ScopeKind {
         named.map(KindMatch::logs).unwrap_or_default()
     }
 
-    /// The event ids that every one of its matches allows; none where all are allowed.
-    pub fn event_ids(&self) -> Vec<u32> {
-        let mut lists = self.kinds.iter().map(|kind| &kind.event_id).filter(|ids| !ids.is_empty());
-        let mut ids = lists.next().cloned().unwrap_or_default();
-        lists.for_each(|others| ids.retain(|id| others.contains(id)));
-        ids
+    /// Whether its matches let an event with this id be one of its kinds.
+    pub fn allows_event_id(&self, id: u32) -> bool {
+        self.kinds.iter().all(|kind| kind.event_id.is_empty() || kind.event_id.contains(&id))
     }
 
     /// The kinds in one line, for whoever has to switch them on.
@@ -389,6 +386,11 @@ mod tests {
             let labels: Vec<String> = kinds.iter().map(|kind| kind.label()).collect();
             assert_eq!(labels.join("|"), expected, "{asked}");
         }
+        let both = views
+            .scope("sigma", &keys("product=windows category=process_creation service=security"));
+        let logs: Vec<_> = both.iter().map(|kind| kind.logs().join("|")).collect();
+        assert_eq!(logs, ["Sysmon", "Security"], "of the match that is most particular");
+        assert!(both[1].allows_event_id(4688) && !both[1].allows_event_id(1));
         let raw = views.scope("sigma", &keys("category=webserver"));
         assert!(raw.last().unwrap().raw);
         let creation = &views.scope("sigma", &keys("product=windows category=process_creation"))[1];
