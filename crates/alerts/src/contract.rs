@@ -3,17 +3,41 @@
 use std::fmt::Display;
 
 use rulestone_events::Event;
+use rulestone_ir::Exception;
 use rulestone_value::Value;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::json;
 
 use crate::alert::{Alert, Evidence, MatchedValue};
 use crate::attack::{AlertTechnique, Tactic};
 use crate::entity::Entity;
+use crate::suppress::QuietAlert;
 
 impl Serialize for Alert {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("kind", "alert")?;
+        self.entries(&mut map)?;
+        map.end()
+    }
+}
+
+/// An alert's keys, with those of the exception behind them. It is no alert, and its kind says so.
+impl Serialize for QuietAlert<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Exception { reason, path, line, .. } = self.exception;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("kind", "quiet")?;
+        self.alert.entries(&mut map)?;
+        let exception = json!({"reason": reason, "file": &**path, "line": line});
+        map.serialize_entry("exception", &exception)?;
+        map.end()
+    }
+}
+
+impl Alert {
+    /// Everything but the kind.
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("id", &Text(&self.id))?;
         map.serialize_entry("time", &self.time.as_ref().map(Text))?;
         map.serialize_entry("rule", &RuleName(self))?;
@@ -31,7 +55,7 @@ impl Serialize for Alert {
         if !self.notes.is_empty() {
             map.serialize_entry("notes", &self.notes)?;
         }
-        map.end()
+        Ok(())
     }
 }
 

@@ -81,6 +81,11 @@ const FIELDS: &[(&str, EntityType, Option<Role>)] = &[
     ("account", EntityType::Account, None),
 ];
 
+/// What a field of the schema names.
+pub(crate) fn part_of(field: &str) -> Option<(EntityType, Option<Role>)> {
+    FIELDS.iter().find(|(own, ..)| *own == field).map(|(_, kind, role)| (*kind, *role))
+}
+
 /// An event through the tables of the schema `entity`.
 pub(crate) struct EntityView<'a> {
     event: &'a Event,
@@ -132,6 +137,12 @@ mod tests {
             format!("{}:{role}={}", entity.kind.as_str(), entity.value)
         });
         texts.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_names_are_those_that_exceptions_may_use() {
+        let own: Vec<&str> = FIELDS.iter().map(|(field, ..)| *field).collect();
+        assert_eq!(rulestone_ir::Schema::Entity.fields(), Some(&own[..]));
     }
 
     #[test]

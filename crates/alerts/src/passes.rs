@@ -3,57 +3,102 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rulestone_engine::{Hit, LogFile, Plan, ScanSettings, Session, StateCounts, UnitOutcome};
+use rulestone_engine::{
+    Found, Hit, LogFile, Made, Plan, ScanSettings, Session, StateCounts, UnitOutcome,
+};
 use rulestone_events::Views;
+use rulestone_ir::Rule;
 
 use crate::Alert;
+use crate::suppress::{Exceptions, Judged, QuietHits};
 
 /// What comes out of a scan, in order.
 pub enum Passed {
     /// A stretch of a log that was read.
-    Unit(UnitOutcome<Alert>),
-    /// An alert out of a later stratum.
-    Alert(Box<Alert>),
+    Unit(UnitOutcome<Judged>),
+    /// What came out of a later stratum.
+    Later(Judged),
 }
 
-/// Runs a plan over logs and hands over what comes out. Alerts of building blocks are among them.
+/// What hits are judged by.
+#[derive(Clone, Copy)]
+pub struct Judging<'a> {
+    /// The tables that say who an event is about.
+    pub views: &'a Views,
+    /// What is kept quiet.
+    pub exceptions: &'a Exceptions,
+    /// Whether alerts are made of what is kept quiet.
+    pub quiet: QuietHits,
+}
+
+impl Judging<'_> {
+    /// An alert of a hit, or why there is none. What is kept quiet does not count.
+    fn hit(&self, hit: &Hit<'_>) -> Made<(usize, Judged)> {
+        let Judging { views, exceptions, quiet } = self;
+        if !hit.raises {
+            let kept = exceptions.quiet(hit, views);
+            let judged = kept.map(|by| (hit.rule_at, Judged::Quiet { by, alert: None }));
+            return Made { counts: judged.is_none(), item: judged };
+        }
+        let judged = exceptions.judge(hit, views, *quiet);
+        let counts = matches!(judged, Judged::Alert(_));
+        Made { item: Some((hit.rule_at, judged)), counts }
+    }
+
+    fn found(&self, found: &Found<'_>) -> Judged {
+        let alert = Box::new(Alert::from_found(found, self.views));
+        match self.exceptions.quiet_alert(&alert) {
+            None => Judged::Alert(alert),
+            Some(by) => {
+                Judged::Quiet { by, alert: (self.quiet == QuietHits::Shown).then_some(alert) }
+            }
+        }
+    }
+}
+
+/// Runs a plan over logs and hands over what comes out. Alerts of building blocks are among it.
 ///
 /// # Errors
 ///
 /// When there is no room on disk for what stages wait for, or a log cannot be read again.
 pub fn run(
     plan: &Plan,
-    views: &Views,
+    judging: &Judging<'_>,
     settings: &ScanSettings,
     logs: &[LogFile],
     stop: &AtomicBool,
     mut each: impl FnMut(Passed),
 ) -> io::Result<StateCounts> {
-    let mut session = Session::new(plan, views, settings.clone());
+    let excepted = |rule: &Arc<Rule>| judging.exceptions.about(rule).next().is_some();
+    let checked = plan.rules().iter().map(excepted).collect();
+    let mut session = Session::new(plan, judging.views, settings.clone(), checked);
     let strata = plan.strata().count();
     let mut written = AlertLogs::new(plan, strata);
-    let make = |hit: Hit<'_>| (hit.rule_at, Alert::from_hit(&hit, views));
+    let make = |hit: Hit<'_>| judging.hit(&hit);
     session.read(logs, None, stop, make, |outcome| {
         let UnitOutcome { log, hits, tally, end } = outcome;
-        hits.iter().for_each(|(rule, alert)| written.add(*rule, alert));
-        let hits = hits.into_iter().map(|(_, alert)| alert).collect();
+        hits.iter().for_each(|(rule, judged)| written.add(*rule, judged));
+        let hits = hits.into_iter().map(|(_, judged)| judged).collect();
         each(Passed::Unit(UnitOutcome { log, hits, tally, end }));
     })?;
     // What was read before an interruption is worked through all the same.
     let go_on = AtomicBool::new(false);
     for stratum in 0..strata {
         session.settle(stratum, &go_on, |found| {
-            let alert = Alert::from_found(&found, views);
-            written.add(found.rule_at, &alert);
-            each(Passed::Alert(Box::new(alert)));
+            let judged = judging.found(found);
+            written.add(found.rule_at, &judged);
+            let counts = matches!(judged, Judged::Alert(_));
+            each(Passed::Later(judged));
+            counts
         })?;
         let Some(log) = written.finish(stratum)? else { continue };
         session.read(&[log], Some(stratum), &go_on, make, |outcome| {
-            for (rule, alert) in outcome.hits {
-                written.add(rule, &alert);
-                each(Passed::Alert(Box::new(alert)));
+            for (rule, judged) in outcome.hits {
+                written.add(rule, &judged);
+                each(Passed::Later(judged));
             }
         })?;
     }
@@ -87,7 +132,8 @@ impl<'p> AlertLogs<'p> {
         logs
     }
 
-    fn add(&mut self, rule: usize, alert: &Alert) {
+    fn add(&mut self, rule: usize, judged: &Judged) {
+        let Judged::Alert(alert) = judged else { return };
         let Some((out, _)) = self.logs.get_mut(self.plan.strata().of[rule]) else { return };
         let line = serde_json::to_vec(alert).map_err(io::Error::from);
         let written =

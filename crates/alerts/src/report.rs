@@ -16,8 +16,9 @@ use crate::alert::Alert;
 use crate::attack::Tactic;
 use crate::counts::Counts;
 use crate::entity::EntityType;
+use crate::suppress::ExceptionUse;
 
-pub use rules::{Binding, ListedRule, Missing, MissingSort, Reason, RuleCounts};
+pub use rules::{Binding, ListedRule, Missing, MissingLog, MissingSort, Reason, RuleCounts};
 
 /// Accumulates what a scan did. Its memory grows with the rules, the kinds of events and the days
 /// with alerts, and is bounded for whatever else logs may hold any number of.
@@ -37,8 +38,19 @@ pub struct Report {
     rules: RuleCounts,
     binding: Option<Binding>,
     cost: Option<Cost>,
+    exceptions: Vec<ExceptionUse>,
+    notes: Vec<Note>,
     hints: Vec<Hint>,
     state: StateCounts,
+}
+
+/// Something to know before the result is trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What it is.
+    pub text: String,
+    /// How often.
+    pub count: u64,
 }
 
 /// A rule that fired.
@@ -186,11 +198,37 @@ impl Report {
     /// Says what rules that look at several events together did not look at.
     pub fn set_state(&mut self, state: StateCounts) {
         self.state = state;
+        let notes = [
+            (state.untimed, "hits have no time, so rules over several events do not see them"),
+            (state.keyless, "hits lack a field that a rule groups by"),
+            (state.valueless, "hits lack the field that a rule counts or sums"),
+            (state.undecided, "windows or absences were undecided when the logs ended"),
+            (state.cut, "alerts are of windows that the end of the logs cut"),
+            (state.late, "hits came too late for any window"),
+            (state.evicted, "groups were forgotten for lack of memory: give more with --memory"),
+        ];
+        notes.into_iter().for_each(|(count, text)| self.add_note(text, count));
     }
 
     /// What rules that look at several events together did not look at.
     pub fn state(&self) -> StateCounts {
         self.state
+    }
+
+    /// Says what each exception did.
+    pub fn set_exceptions(&mut self, exceptions: Vec<ExceptionUse>) {
+        self.exceptions = exceptions;
+    }
+
+    /// Adds something to know before the result is trusted, and how often it was so. Equal texts
+    /// add up; nothing is no news.
+    pub fn add_note(&mut self, text: impl Into<String>, count: u64) {
+        let text = text.into();
+        match self.notes.iter_mut().find(|note| note.text == text) {
+            _ if count == 0 => {}
+            Some(note) => note.count += count,
+            None => self.notes.push(Note { text, count }),
+        }
     }
 
     /// Adds a command that is worth running next; the first added is the first shown.
@@ -275,6 +313,21 @@ impl Report {
         self.cost
     }
 
+    /// What each exception did, in the order in which they are asked.
+    pub fn exceptions(&self) -> &[ExceptionUse] {
+        &self.exceptions
+    }
+
+    /// Hits that exceptions kept quiet: no alerts.
+    pub fn kept_quiet(&self) -> u64 {
+        self.exceptions.iter().map(|exception| exception.kept).sum()
+    }
+
+    /// What to know before the result is trusted.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
     /// Commands that are worth running next.
     pub fn hints(&self) -> &[Hint] {
         &self.hints
@@ -325,6 +378,18 @@ mod tests {
         assert_eq!(report.techniques()["T1685.005"], 1, "counted under the current id");
         assert_eq!(report.busiest_day(), Some(("2024-05-14".to_owned(), 2)));
         assert_eq!(report.hosts().top(1)[0].count, 3);
+    }
+
+    #[test]
+    fn notes_add_up() {
+        let mut report = Report::default();
+        for (text, count) in
+            [("late events", 2), ("nothing", 0), ("undecided", 1), ("late events", 3)]
+        {
+            report.add_note(text, count);
+        }
+        let notes: Vec<_> = report.notes().iter().map(|n| (n.text.as_str(), n.count)).collect();
+        assert_eq!(notes, [("late events", 5), ("undecided", 1)]);
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub(crate) fn alert_of(rule: &Arc<Rule>, event: &Event) -> Alert {
     let serving = ScopeKind::serving(&kinds, &event.kind).next();
     let scope_kind = &**serving.expect("the rule looks at the event").1;
     let log = Arc::from("logs/ws01.evtx");
-    let hit = Hit { rule, rule_at: 0, source: 0, log: &log, event, scope_kind };
+    let hit = Hit { rule, rule_at: 0, source: 0, log: &log, event, scope_kind, raises: true };
     Alert::from_hit(&hit, &views)
 }
 

@@ -18,3 +18,4 @@ pub mod sigma;
 mod suggest;
 
 pub use environment::Environment;
+pub use suggest::nearest;

@@ -1,10 +1,7 @@
 //! Did you mean …?
 
 /// The candidate nearest to `word`, if one is near enough to be what was meant.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     // Two letters changed places are two replacements: half of a word of four.
     let limit = word.chars().count().div_ceil(3).min(3);

@@ -95,7 +95,9 @@ fn codes_are_documented() {
     // What is said between rules comes of several files; the ledger's tests have the cases.
     let page = page.split("## Between rules").next().unwrap_or_default();
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
-    let documented: BTreeSet<String> = rows.map(|(code, _)| code.to_owned()).collect();
+    // Those of exceptions are no rule's, and have their cases where exceptions are read.
+    let of_rules = rows.filter(|(code, _)| !code.starts_with("exception-"));
+    let documented: BTreeSet<String> = of_rules.map(|(code, _)| code.to_owned()).collect();
     let mut seen = BTreeSet::new();
     for kind in ["ok", "err"] {
         for input in inputs(&crate_folder.join("tests/sigma").join(kind)) {

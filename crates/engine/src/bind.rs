@@ -143,11 +143,20 @@ pub struct BindSummary {
     pub stand_ins: Vec<BTreeSet<String>>,
 }
 
+/// Events that were not there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Absent {
+    /// What they are: `Security 4688`.
+    pub label: String,
+    /// The logs they would stand in.
+    pub logs: Vec<String>,
+}
+
 /// What keeps a rule from firing on given logs, whatever is in them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
-    /// None of the kinds that serve it was there; their names.
-    NoEvent(Vec<String>),
+    /// None of the kinds that serve it was there; any of them would do.
+    NoEvent(Vec<Absent>),
     /// Its kinds were there, without a field that it needs; the fields' names.
     NoField(Vec<Arc<str>>),
     /// No table says which events serve its scope, and no record of unknown kind was there.
@@ -358,16 +367,12 @@ impl Plan {
     /// Why a rule that no program has is in none.
     fn unseen(&self, rule: usize, seen: bool) -> Obstacle {
         let read = self.read_by(rule);
-        let own = |scope: &&BoundScope| scope.members.iter().any(|m| read.contains(&m.rule));
-        let scopes = self.scopes.iter().filter(own);
-        let mut labels = Vec::new();
-        for scope in scopes {
-            let own = scope.kinds.iter().filter(|kind| !kind.raw);
-            labels.extend(own.filter(|kind| kind.stand_in.is_none()).map(|kind| kind.label()));
-        }
-        labels.sort();
-        labels.dedup();
-        if labels.is_empty() {
+        let is_read = |scope: &&BoundScope| scope.members.iter().any(|m| read.contains(&m.rule));
+        let scopes = self.scopes.iter().filter(is_read);
+        let kinds = scopes.flat_map(|scope| &scope.kinds);
+        let own: Vec<&ScopeKind> =
+            kinds.map(|kind| &**kind).filter(|kind| !kind.raw && kind.stand_in.is_none()).collect();
+        if own.is_empty() {
             if seen {
                 return Obstacle::Never;
             }
@@ -377,12 +382,16 @@ impl Plan {
             };
             return Obstacle::NoTable(scope.to_string());
         }
-        if seen { self.unseen_ids(rule, &labels) } else { Obstacle::NoEvent(labels) }
+        if seen {
+            return self.unseen_ids(rule, &own);
+        }
+        let absent = own.into_iter().map(|kind| Absent { label: kind.label(), logs: kind.logs() });
+        Obstacle::NoEvent(in_order(absent.collect()))
     }
 
     /// The channel was there, but not the event ids that the rule itself asks for.
-    fn unseen_ids(&self, rule: usize, labels: &[String]) -> Obstacle {
-        let mut ids = BTreeSet::new();
+    fn unseen_ids(&self, rule: usize, kinds: &[&ScopeKind]) -> Obstacle {
+        let mut ids: BTreeSet<u32> = BTreeSet::new();
         let read = self.read_by(rule);
         let sources = read.iter().flat_map(|rule| &self.rules[*rule].sources);
         for (_, filter) in sources.filter_map(Source::filtered) {
@@ -390,16 +399,31 @@ impl Plan {
                 if predicate.field.name() == "EventID"
                     && let Test::Equals(_) | Test::Number(Comparison::Equal, _) = &predicate.test
                 {
-                    ids.insert(predicate.test.pattern().trim_start_matches("= ").to_owned());
+                    ids.extend(predicate.test.pattern().trim_start_matches("= ").parse::<u32>());
                 }
             });
         }
-        if ids.is_empty() {
-            return Obstacle::Never;
+        let mut absent = Vec::new();
+        for kind in kinds {
+            let logs = kind.logs();
+            let wanted = ids.iter().filter(|id| kind.allows_event_id(**id));
+            absent.extend(wanted.map(|id| Absent {
+                label: format!("{} {id}", logs.join("/")),
+                logs: logs.clone(),
+            }));
         }
-        let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
-        Obstacle::NoEvent(labels.iter().map(|label| format!("{label} {ids}")).collect())
+        match absent.is_empty() {
+            true => Obstacle::Never,
+            false => Obstacle::NoEvent(in_order(absent)),
+        }
     }
+}
+
+/// Each once.
+fn in_order(mut absent: Vec<Absent>) -> Vec<Absent> {
+    absent.sort();
+    absent.dedup();
+    absent
 }
 
 impl Interest for Plan {

@@ -26,12 +26,12 @@ mod session;
 mod stages;
 mod strata;
 
-pub use bind::{BindSummary, BoundRule, Obstacle, Plan, Program};
+pub use bind::{Absent, BindSummary, BoundRule, Obstacle, Plan, Program};
 pub use explain::{Explanation, Failed, Matched, explain};
 pub use matcher::Matcher;
 pub use order::Origin;
 pub(crate) use run::scan_phase;
-pub use run::{Hit, LogFile, ScanSettings, UnitOutcome, scan};
+pub use run::{Hit, LogFile, Made, ScanSettings, UnitOutcome, scan};
 pub use session::{Found, FoundEvent, Session, StateCounts};
 pub use stages::{Finding, Mark};
 pub use strata::Strata;

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use rulestone_events::{Event, ScopeKind, Views};
-use rulestone_ir::{Case, Field, Formula, Predicate, Regex, Rule, Scope, Source, Test};
+use rulestone_ir::{Case, Field, Formula, Predicate, Regex, Rule, Schema, Scope, Source, Test};
 use rulestone_value::{Value, fold};
 
 use crate::matcher::{over_elements, same_as};
@@ -27,7 +27,7 @@ pub fn lets_through(source: &Source, views: &Views, event: &Event) -> Option<Arc
     let kinds = views.scope(scope.schema.as_str(), &scope.keys);
     let holds = |kind: &ScopeKind| {
         let values = Values::new(kind, event);
-        values.when_holds() && values.formula_holds(filter)
+        values.when_holds() && row_holds(filter, &values)
     };
     let mut serving = ScopeKind::serving(&kinds, &event.kind);
     serving.find(|(_, kind)| holds(kind)).map(|(_, kind)| kind.clone())
@@ -70,7 +70,7 @@ impl<'r> Reference<'r> {
             for (_, kind) in ScopeKind::serving(&scope.kinds, &event.kind) {
                 let values = Values::new(kind, event);
                 if values.when_holds() {
-                    let holds = |(_, filter): &&(usize, &Formula)| values.formula_holds(filter);
+                    let holds = |(_, filter): &&(usize, &Formula)| row_holds(filter, &values);
                     firing.extend(scope.filters.iter().filter(holds).map(|(rule, _)| *rule));
                 }
             }
@@ -88,12 +88,45 @@ pub fn when_holds(kind: &ScopeKind, event: &Event) -> bool {
 
 /// Whether a formula holds for an event read as one of a scope's kinds.
 pub fn formula_holds(formula: &Formula, kind: &ScopeKind, event: &Event) -> bool {
-    Values::new(kind, event).formula_holds(formula)
+    row_holds(formula, &Values::new(kind, event))
 }
 
 /// Whether a predicate holds for an event read as one of a scope's kinds.
 pub fn predicate_holds(predicate: &Predicate, kind: &ScopeKind, event: &Event) -> bool {
-    Values::new(kind, event).predicate_holds(predicate)
+    predicate_of_row_holds(predicate, &Values::new(kind, event))
+}
+
+/// What a formula is asked of.
+pub trait Row {
+    /// What a field of a schema reads.
+    fn value(&self, schema: Schema, name: &Arc<str>) -> Rc<Value>;
+
+    /// Whether one of all values passes, whatever they are called.
+    fn any(&self, passes: &mut dyn FnMut(&Value) -> bool) -> bool;
+}
+
+/// Whether a formula holds for a row; its fields may be of several schemas.
+pub fn row_holds(formula: &Formula, row: &impl Row) -> bool {
+    match formula {
+        Formula::And(parts) => parts.iter().all(|part| row_holds(part, row)),
+        Formula::Or(parts) => parts.iter().any(|part| row_holds(part, row)),
+        Formula::Not(part) => !row_holds(part, row),
+        Formula::Group(group) => row_holds(&group.formula, row),
+        Formula::Test(predicate) => predicate_of_row_holds(predicate, row),
+    }
+}
+
+fn predicate_of_row_holds(predicate: &Predicate, row: &impl Row) -> bool {
+    match &predicate.field {
+        Field::Any => row.any(&mut |value| value_passes(predicate, value)),
+        Field::Named { schema, name } => {
+            let value = row.value(*schema, name);
+            if let Test::SameAs(Field::Named { schema, name }, _) = &predicate.test {
+                return same_as(predicate, &value, &row.value(*schema, name));
+            }
+            value_passes(predicate, &value)
+        }
+    }
 }
 
 /// What a field of the schema reads in an event.
@@ -132,28 +165,16 @@ impl<'e> Values<'e> {
             self.value(field).elements().iter().any(is_one)
         })
     }
+}
 
-    fn formula_holds(&self, formula: &Formula) -> bool {
-        match formula {
-            Formula::And(parts) => parts.iter().all(|part| self.formula_holds(part)),
-            Formula::Or(parts) => parts.iter().any(|part| self.formula_holds(part)),
-            Formula::Not(part) => !self.formula_holds(part),
-            Formula::Group(group) => self.formula_holds(&group.formula),
-            Formula::Test(predicate) => self.predicate_holds(predicate),
-        }
+/// A rule's filter has fields of one schema, and the kind says how they read.
+impl Row for Values<'_> {
+    fn value(&self, _: Schema, name: &Arc<str>) -> Rc<Value> {
+        self.value(name)
     }
 
-    fn predicate_holds(&self, predicate: &Predicate) -> bool {
-        match &predicate.field {
-            Field::Any => self.event.fields.iter().any(|(_, v)| value_passes(predicate, v)),
-            Field::Named { name, .. } => {
-                let value = self.value(name);
-                if let Test::SameAs(Field::Named { name, .. }, _) = &predicate.test {
-                    return same_as(predicate, &value, &self.value(name));
-                }
-                value_passes(predicate, &value)
-            }
-        }
+    fn any(&self, passes: &mut dyn FnMut(&Value) -> bool) -> bool {
+        self.event.fields.iter().any(|(_, value)| passes(value))
     }
 }
 

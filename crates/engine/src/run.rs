@@ -30,6 +30,25 @@ pub struct Hit<'a> {
     pub event: &'a Event,
     /// How the rule's fields read in it.
     pub scope_kind: &'a ScopeKind,
+    /// Whether it is a finding that somebody looks at; else it is there for rules that build on
+    /// it alone.
+    pub raises: bool,
+}
+
+/// What was made of a hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made<T> {
+    /// What comes out of the scan.
+    pub item: Option<T>,
+    /// Whether rules that build on this one see the hit.
+    pub counts: bool,
+}
+
+impl<T> Made<T> {
+    /// Something that counts.
+    pub fn counting(item: T) -> Made<T> {
+        Made { item: Some(item), counts: true }
+    }
 }
 
 impl Hit<'_> {
@@ -78,11 +97,14 @@ impl Default for ScanSettings {
 
 /// A pass over some of the logs of a session.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Phase {
+pub(crate) struct Phase<'a> {
     /// The first log's place among all that the session reads.
     pub(crate) first_log: u32,
     /// Rules up to this stratum see nothing of these logs.
     pub(crate) above: Option<usize>,
+    /// For each rule, whether its hits are handed over although nobody looks at them: they may not
+    /// count.
+    pub(crate) checked: &'a [bool],
 }
 
 /// What a pass leaves for the stages.
@@ -148,6 +170,7 @@ pub fn scan<T: Send>(
     each: impl FnMut(UnitOutcome<T>),
 ) {
     // Only rows that stages wait for can fail to be kept, and nobody waits here.
+    let make = |hit: Hit<'_>| Made::counting(make(hit));
     let _ = scan_phase(logs, plan, settings, stop, Phase::default(), make, each);
 }
 
@@ -157,8 +180,8 @@ pub(crate) fn scan_phase<T: Send>(
     plan: &Plan,
     settings: &ScanSettings,
     stop: &AtomicBool,
-    phase: Phase,
-    make: impl Fn(Hit<'_>) -> T + Sync,
+    phase: Phase<'_>,
+    make: impl Fn(Hit<'_>) -> Made<T> + Sync,
     mut each: impl FnMut(UnitOutcome<T>),
 ) -> io::Result<Collected> {
     let work = Work {
@@ -326,11 +349,11 @@ struct Worker<'a, T, M> {
     ingest: Ingest,
     matcher: Matcher<'a>,
     read_everything: bool,
-    phase: Phase,
+    phase: Phase<'a>,
     rows: Rows,
 }
 
-impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
+impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
     fn run(mut self) -> Rows {
         while !self.stopped() {
             if let Some(open) = self.open_next() {
@@ -419,7 +442,8 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
             (self.phase.first_log + log_at as u32, unit.place.unit as u32);
         let records = unit.into_records();
         let (plan, make, matcher) = (self.plan, self.make, &mut self.matcher);
-        let (rows, above) = (&mut self.rows, self.phase.above);
+        let Phase { above, checked, .. } = self.phase;
+        let rows = &mut self.rows;
         let is_above = |rule: usize| above.is_none_or(|above| plan.strata().of[rule] > above);
         let interest: &dyn Interest = if self.read_everything { &Fields::All } else { plan };
         let mut hits: Vec<(usize, usize, T)> = Vec::new();
@@ -439,25 +463,28 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
                         continue;
                     }
                     seen.push((bound.rule, bound.source));
+                    if bound.raises || checked.get(bound.rule).copied().unwrap_or_default() {
+                        let event = event.get_or_insert_with(|| batch.event(&batch.rows[row]));
+                        let made = make(Hit {
+                            rule: &plan.rules()[bound.rule],
+                            rule_at: bound.rule,
+                            source: bound.source,
+                            log: &log,
+                            event,
+                            scope_kind: &bound.scope_kind,
+                            raises: bound.raises,
+                        });
+                        hits.extend(made.item.map(|item| (position, bound.rule, item)));
+                        if !made.counts {
+                            continue;
+                        }
+                    }
                     for feed in &bound.feeds {
                         let record = batch.rows[row].record;
                         let (unit, position) = (unit_place, position as u32);
                         let origin = Origin { log: log_place, record, unit, position };
                         rows.add(plan, feed, batch, row, origin);
                     }
-                    if !bound.raises {
-                        continue;
-                    }
-                    let event = event.get_or_insert_with(|| batch.event(&batch.rows[row]));
-                    let hit = Hit {
-                        rule: &plan.rules()[bound.rule],
-                        rule_at: bound.rule,
-                        source: bound.source,
-                        log: &log,
-                        event,
-                        scope_kind: &bound.scope_kind,
-                    };
-                    hits.push((position, bound.rule, make(hit)));
                 }
             });
         });

@@ -12,7 +12,7 @@ use rulestone_value::{Time, Value};
 use crate::feed::host_hash;
 use crate::order::{Merge, Origin, Row, Sorter};
 use crate::reference::{field_value, lets_through};
-use crate::run::{Collected, Phase, Unkept, open};
+use crate::run::{Collected, Made, Phase, Unkept, open};
 use crate::stages::{Finding, Machine, Mark, Outcome};
 use crate::{Hit, LogFile, Plan, ScanSettings, UnitOutcome, scan_phase};
 
@@ -21,6 +21,8 @@ pub struct Session<'p> {
     plan: &'p Plan,
     views: &'p Views,
     settings: ScanSettings,
+    /// For each rule, whether its hits may not count.
+    checked: Vec<bool>,
     /// Every log read so far, alerts among them.
     logs: Vec<LogFile>,
     /// Rows for each stratum.
@@ -84,14 +86,21 @@ pub struct FoundEvent {
 const AT_A_TIME: usize = 20_000;
 
 impl<'p> Session<'p> {
-    /// A session in which nothing was read.
-    pub fn new(plan: &'p Plan, views: &'p Views, settings: ScanSettings) -> Self {
+    /// A session in which nothing was read. Hits of rules that `checked` names, by place, are
+    /// handed over even if nobody looks at them, because they may not count.
+    pub fn new(
+        plan: &'p Plan,
+        views: &'p Views,
+        settings: ScanSettings,
+        checked: Vec<bool>,
+    ) -> Self {
         let ingest = Settings { hosts: plan.needs_hosts(), ..settings.ingest.clone() };
         let strata = plan.strata().count().max(1);
         Session {
             plan,
             views,
             settings: ScanSettings { ingest, ..settings },
+            checked,
             logs: Vec::new(),
             waiting: (0..strata).map(|_| Vec::new()).collect(),
             hosts: HashMap::new(),
@@ -111,12 +120,13 @@ impl<'p> Session<'p> {
         logs: &[LogFile],
         above: Option<usize>,
         stop: &AtomicBool,
-        make: impl Fn(Hit<'_>) -> T + Sync,
+        make: impl Fn(Hit<'_>) -> Made<T> + Sync,
         mut each: impl FnMut(UnitOutcome<T>),
     ) -> io::Result<()> {
-        let phase = Phase { first_log: self.logs.len() as u32, above };
+        let first_log = self.logs.len() as u32;
         self.logs.extend_from_slice(logs);
         let (hosts, latest) = (&mut self.hosts, &mut self.latest);
+        let phase = Phase { first_log, above, checked: &self.checked };
         let collected =
             scan_phase(logs, self.plan, &self.settings, stop, phase, make, |outcome| {
                 note_times(&outcome.tally, hosts, latest);
@@ -141,7 +151,8 @@ impl<'p> Session<'p> {
         self.counts
     }
 
-    /// Runs the stages of a stratum over what waits for it. Findings come in the order of time.
+    /// Runs the stages of a stratum over what waits for it. Findings come in the order of time;
+    /// `each` says whether one counts for the rules that read it.
     ///
     /// # Errors
     ///
@@ -150,7 +161,7 @@ impl<'p> Session<'p> {
         &mut self,
         stratum: usize,
         stop: &AtomicBool,
-        mut each: impl FnMut(Found<'_>),
+        mut each: impl FnMut(&Found<'_>) -> bool,
     ) -> io::Result<()> {
         let waiting = self.waiting.get_mut(stratum).map(std::mem::take).unwrap_or_default();
         let mut findings = self.findings(waiting)?;
@@ -163,8 +174,9 @@ impl<'p> Session<'p> {
             let events = self.read_again(some)?;
             for finding in some {
                 let found = found(self.plan, self.views, finding, &events);
-                self.pass_on(&found)?;
-                each(found);
+                if each(&found) {
+                    self.pass_on(&found)?;
+                }
             }
         }
         Ok(())

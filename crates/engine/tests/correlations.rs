@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 use rulestone_engine::reference::stages::{self, Placed};
-use rulestone_engine::{LogFile, Origin, Plan, ScanSettings, Session, StateCounts};
+use rulestone_engine::{LogFile, Made, Origin, Plan, ScanSettings, Session, StateCounts};
 use rulestone_events::{Fields, Ingest, Log, Settings, Views};
 use rulestone_ir::Rule;
 use rulestone_rules::{Environment, Selection, load_texts};
@@ -83,11 +83,11 @@ fn rules(text: &str) -> Vec<Arc<Rule>> {
 fn run(rules: &[Arc<Rule>], logs: &[LogFile], settings: ScanSettings) -> (String, StateCounts) {
     let views = Views::built_in().unwrap();
     let plan = Plan::new(rules.to_vec(), &views);
-    let mut session = Session::new(&plan, &views, settings);
+    let mut session = Session::new(&plan, &views, settings, Vec::new());
     let stop = AtomicBool::new(false);
     let mut out = String::new();
     let make = |hit: rulestone_engine::Hit<'_>| {
-        (hit.event.time.map(|time| time.ticks()), hit.rule.meta.title.clone())
+        Made::counting((hit.event.time.map(|time| time.ticks()), hit.rule.meta.title.clone()))
     };
     session
         .read(logs, None, &stop, make, |outcome| {
@@ -101,7 +101,7 @@ fn run(rules: &[Arc<Rule>], logs: &[LogFile], settings: ScanSettings) -> (String
         session
             .settle(stratum, &stop, |found| {
                 if found.rule.trigger.building_block {
-                    return;
+                    return true;
                 }
                 let finding = found.finding;
                 let _ = write!(out, "{} {}", seconds(finding.time), found.rule.meta.title);
@@ -111,6 +111,7 @@ fn run(rules: &[Arc<Rule>], logs: &[LogFile], settings: ScanSettings) -> (String
                 let cut = if finding.cut { " cut" } else { "" };
                 let _ = writeln!(out, " {} of {}{cut}", finding.value, finding.total);
                 assert_eq!(found.evidence.len(), evidence_of(finding), "read again");
+                true
             })
             .unwrap();
     }

@@ -14,6 +14,7 @@
 
 mod attack;
 mod diagnostic;
+mod exception;
 mod formula;
 mod print;
 mod rule;
@@ -22,6 +23,7 @@ mod stage;
 
 pub use attack::Attack;
 pub use diagnostic::{Diagnostic, Level, LineIndex, Span, Status};
+pub use exception::{Exception, RuleNames};
 pub use formula::{
     Case, Comparison, Elements, Field, Formula, Group, Predicate, Regex, Relation, Test,
 };

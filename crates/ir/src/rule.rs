@@ -149,6 +149,9 @@ pub enum Vendor {
 }
 
 impl Vendor {
+    /// All of them.
+    pub const ALL: [Vendor; 1] = [Vendor::Sigma];
+
     /// The word in output.
     pub const fn as_str(self) -> &'static str {
         match self {

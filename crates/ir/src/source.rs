@@ -10,13 +10,38 @@ use crate::{Field, Formula, Span};
 pub enum Schema {
     /// The Sigma taxonomy.
     Sigma,
+    /// The event's own names, whatever it is a record of.
+    Raw,
+    /// Whom and what an event is about: hosts, users and others.
+    Entity,
 }
 
 impl Schema {
+    /// All of them.
+    pub const ALL: [Schema; 3] = [Schema::Sigma, Schema::Raw, Schema::Entity];
+
     /// The name of the schema, and of its folder of tables.
     pub const fn as_str(self) -> &'static str {
         match self {
             Schema::Sigma => "sigma",
+            Schema::Raw => "raw",
+            Schema::Entity => "entity",
+        }
+    }
+
+    /// All names of the schema, where there are only so many.
+    pub const fn fields(self) -> Option<&'static [&'static str]> {
+        match self {
+            Schema::Sigma | Schema::Raw => None,
+            Schema::Entity => Some(&[
+                "host",
+                "user",
+                "target_user",
+                "source_ip",
+                "destination_ip",
+                "process",
+                "account",
+            ]),
         }
     }
 }

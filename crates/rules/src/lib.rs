@@ -4,6 +4,7 @@
 //! [`Ledger`]: one entry for each rule, with its status, what there is to say about it, and
 //! whether it is loaded.
 
+mod exceptions;
 mod find;
 mod ledger;
 mod links;
@@ -12,6 +13,7 @@ mod select;
 mod testcase;
 mod yaml;
 
+pub use exceptions::{read_exceptions, unmatched_exceptions};
 pub use find::find_rule_files;
 pub use ledger::{Entry, FileProblem, Ledger, Skip, load, load_texts};
 pub use placeholders::read_placeholders;

@@ -67,6 +67,15 @@ pub(crate) struct RuleArgs {
     pub(crate) strict: bool,
 }
 
+/// What is kept quiet.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExceptionArgs {
+    /// What to keep quiet, for rules of any vendor: see docs/exceptions.md; may be given several
+    /// times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exceptions: Vec<PathBuf>,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScanArgs {
     /// Logs: files, folders, or - for standard input. Formats are recognised by content.
@@ -74,7 +83,12 @@ pub(crate) struct ScanArgs {
     pub(crate) logs: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
-    /// How alerts are written: table, ndjson, json, csv. A terminal gets a table, a pipe NDJSON.
+    #[command(flatten)]
+    pub(crate) exceptions: ExceptionArgs,
+    /// Writes what was kept quiet among the alerts, marked: objects of kind "quiet" in NDJSON.
+    #[arg(long, requires = "exceptions")]
+    pub(crate) show_quiet: bool,
+    /// How alerts are written: table, ndjson, json, csv, summary. A terminal gets a table, a pipe NDJSON.
     #[arg(short, long)]
     pub(crate) format: Option<String>,
     /// Writes the alerts to a file.
@@ -107,6 +121,8 @@ pub(crate) struct ScanArgs {
 pub(crate) struct RulesArgs {
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    pub(crate) exceptions: ExceptionArgs,
     /// How they are written: table, ndjson. A terminal gets a table, a pipe NDJSON.
     #[arg(short, long)]
     pub(crate) format: Option<String>,
@@ -125,6 +141,8 @@ pub(crate) struct ExplainArgs {
     pub(crate) logs: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    pub(crate) exceptions: ExceptionArgs,
     /// How many near misses to show.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) most: usize,

@@ -8,17 +8,45 @@ use serde_json::{Value, json};
 /// One diagnostic with its place in the rule.
 pub(crate) fn render(entry: &Entry, diagnostic: &Diagnostic, color: bool) -> String {
     let text = entry.text.as_deref().unwrap_or_default();
-    let level = match diagnostic.level {
-        Grade::Note => Level::NOTE,
-        Grade::Approximate => Level::WARNING.with_name("approximate"),
-        Grade::Unsupported => Level::WARNING.with_name("unsupported"),
-        Grade::Invalid => Level::ERROR.with_name("invalid"),
+    let tone = match diagnostic.level {
+        Grade::Note => Tone::Note,
+        level => Tone::Status(level),
+    };
+    at(text, &entry.origin.path, diagnostic, tone, color)
+}
+
+/// How something is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// Worth knowing.
+    Note,
+    /// By what it takes from a rule.
+    Status(Grade),
+    /// To be known before the result is trusted.
+    Warning,
+    /// Nothing goes on with it.
+    Error,
+}
+
+/// One diagnostic with its place in a text.
+pub(crate) fn at(
+    text: &str,
+    path: &str,
+    diagnostic: &Diagnostic,
+    tone: Tone,
+    color: bool,
+) -> String {
+    let level = match tone {
+        Tone::Note => Level::NOTE,
+        Tone::Status(Grade::Invalid) => Level::ERROR.with_name("invalid"),
+        Tone::Status(grade) => Level::WARNING.with_name(grade.as_str()),
+        Tone::Warning => Level::WARNING,
+        Tone::Error => Level::ERROR,
     };
     let (start, end) = place(text, diagnostic);
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
-    let snippet = Snippet::source(text)
-        .path(&*entry.origin.path)
-        .annotation(AnnotationKind::Primary.span(start..end));
+    let snippet =
+        Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(start..end));
     let mut group = title.element(snippet);
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));

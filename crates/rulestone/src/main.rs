@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod diagnose;
+mod exceptions;
 mod outcome;
 mod progress;
 mod settings;

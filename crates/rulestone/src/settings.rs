@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Result;
+use rulestone_alerts::Exceptions;
 use rulestone_engine::LogFile;
 use rulestone_events::{Views, find_logs};
 use rulestone_ir::{Severity, Status};
 use rulestone_rules::{Environment, Ledger, Selection};
 use rulestone_value::Time;
 
-use crate::args::RuleArgs;
+use crate::args::{ExceptionArgs, RuleArgs};
+use crate::exceptions;
 use crate::outcome::Ends;
 use crate::terminal::Talk;
 
@@ -24,8 +26,7 @@ const OWN_RULES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_rules
 /// When the arguments are wrong, or nothing of what they name can be read.
 pub(crate) fn load_rules(args: &RuleArgs, jobs: usize, talk: &Talk) -> Result<Ledger> {
     let environment = environment(args)?;
-    let least = args.min_severity.as_deref().map(severity).transpose()?;
-    let selection = Selection { only: args.only.clone(), least };
+    let selection = selection(args)?;
     if args.rules.is_empty() {
         talk.say("no rules named with -r: using the rules that come with the program");
         return Ok(rulestone_rules::load_texts(OWN_RULES, &environment, &selection));
@@ -62,6 +63,28 @@ fn unknown_rule(args: &RuleArgs, ledger: &Ledger) -> Result<()> {
         ))),
         None => Ok(()),
     }
+}
+
+fn selection(args: &RuleArgs) -> Result<Selection> {
+    let least = args.min_severity.as_deref().map(severity).transpose()?;
+    Ok(Selection { only: args.only.clone(), least })
+}
+
+/// Loads the exceptions to rules that are loaded.
+///
+/// # Errors
+///
+/// When a file cannot be read, or something in it is wrong.
+pub(crate) fn load_exceptions(
+    files: &ExceptionArgs,
+    rules: &RuleArgs,
+    ledger: &Ledger,
+    talk: &Talk,
+) -> Result<Exceptions> {
+    if files.exceptions.is_empty() {
+        return Ok(Exceptions::default());
+    }
+    exceptions::load(files, &environment(rules)?, ledger, &selection(rules)?, talk)
 }
 
 fn environment(args: &RuleArgs) -> Result<Environment> {

@@ -42,6 +42,13 @@ impl Talk {
         terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).max(40))
     }
 
+    /// Whether characters beyond ASCII show: unless the locale names another encoding.
+    pub(crate) fn unicode(self) -> bool {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
+        locale.is_none_or(|locale| names_utf8(&locale))
+    }
+
     /// Says something of no consequence.
     pub(crate) fn say(self, text: &str) {
         if !self.quiet {
@@ -73,5 +80,30 @@ impl Talk {
     fn write(self, text: &str) {
         // Nobody listens to a standard error that is closed.
         let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+}
+
+/// Whether a locale is one of UTF-8: `de_DE.UTF-8`, `C.utf8`.
+fn names_utf8(locale: &str) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locales() {
+        let cases = [
+            ("de_DE.UTF-8", true),
+            ("C.utf8", true),
+            ("C", false),
+            ("POSIX", false),
+            ("en_US.ISO-8859-1", false),
+        ];
+        for (locale, expected) in cases {
+            assert_eq!(names_utf8(locale), expected, "{locale}");
+        }
     }
 }

@@ -340,3 +340,131 @@ fn the_bundled_examples_pass_their_tests() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(code(&output), 0, "{text}{}", talk(&output));
 }
+
+const EXCEPTIONS: &str = r#"exceptions:
+  - rule: netstat in use
+    when:
+      - User|endswith: '\mira'
+        entity.host|startswith: WKS-7
+    until: 2026-03-02T10:05:00Z
+    reason: inventory, ticket 7
+  - rule: "*"
+    until: 2025-12-31
+    reason: last year's test
+"#;
+
+#[test]
+fn exceptions_keep_hits_quiet_and_are_counted() {
+    let place = Place::new();
+    place.write("quiet.yml", EXCEPTIONS.as_bytes());
+    let scan = ["scan", "-r", "rules", "logs", "--exceptions", "quiet.yml"];
+    let run = |more: &[&str]| place.run(&[&scan[..], more].concat());
+
+    let output = run(&["--stats"]);
+    assert_eq!(code(&output), 0, "{}", talk(&output));
+    let records: Vec<_> =
+        lines(&output).iter().map(|a| a["evidence"][0]["record"].clone()).collect();
+    assert_eq!(records, [3], "the first hit is kept quiet");
+    let said = talk(&output);
+    assert!(said.contains("1 by 1 of 2 exceptions"), "{said}");
+    assert!(
+        said.contains("quiet.yml:8") && said.contains("expired before the first event"),
+        "{said}"
+    );
+    assert!(said.contains("\"kept_quiet\":1"), "{said}");
+
+    let shown = lines(&run(&["--show-quiet"]));
+    let kinds: Vec<_> = shown.iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["quiet", "alert"]);
+    let expected =
+        serde_json::json!({"reason": "inventory, ticket 7", "file": "quiet.yml", "line": 2});
+    assert_eq!(shown[0]["exception"], expected);
+    assert_eq!(shown[0]["evidence"][0]["record"], 1);
+
+    let table = String::from_utf8(run(&["--show-quiet", "-f", "table"]).stdout).unwrap();
+    let quiet: Vec<_> = table.lines().filter(|line| line.contains("quiet ")).collect();
+    assert!(quiet.len() == 1 && quiet[0].contains("kept quiet: inventory"), "{table}");
+
+    let summary: Value = serde_json::from_slice(&run(&["--format", "json"]).stdout).unwrap();
+    assert_eq!(summary["summary"]["kept_quiet"], 1);
+    assert_eq!(summary["summary"]["exceptions"][1]["idle"], "expired before the first event");
+    assert_eq!(code(&run(&["--format", "json", "--show-quiet"])), 3);
+    for command in ["test", "debug"] {
+        assert_eq!(code(&place.run(&[command, "rules", "--exceptions", "quiet.yml"])), 3);
+    }
+}
+
+#[test]
+fn the_exceptions_of_the_examples_are_of_use() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let arguments = "scan -r rules logs --exceptions exceptions.yml --stats";
+    let output = command().args(arguments.split(' ')).current_dir(examples).output().unwrap();
+    let said = talk(&output);
+    assert_eq!(lines(&output).len(), 38, "{said}");
+    assert!(said.contains("\"kept_quiet\":5") && said.contains("5 by 2 of 3 exceptions"), "{said}");
+    assert!(!said.contains("names no loaded rule"), "{said}");
+}
+
+#[test]
+fn what_is_kept_quiet_fails_no_build() {
+    let place = Place::new();
+    place.write("quiet.yml", b"exceptions:\n- rule: '*'\n  reason: lab\n");
+    let fail = ["scan", "-r", "rules", "logs", "--fail-on", "high"];
+    assert_eq!(code(&place.run(&fail)), 1);
+    for more in [&["--exceptions", "quiet.yml"][..], &["--exceptions", "quiet.yml", "--show-quiet"]]
+    {
+        assert_eq!(code(&place.run(&[&fail[..], more].concat())), 0);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_exceptions_is_shown_in_their_text() {
+    let place = Place::new();
+    let wrong = "exceptions:\n- rule: no such rule\n  whem: {}\n  reason: x\n";
+    place.write("quiet.yml", wrong.as_bytes());
+    let output = place.run(&["scan", "-r", "rules", "logs", "--exceptions", "quiet.yml"]);
+    assert_eq!((code(&output), output.stdout.len()), (3, 0), "nothing is scanned");
+    let said = talk(&output);
+    for part in ["quiet.yml:3:3", "whem: {}", "^^^^", "did you mean `when`?"] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    place.write("quiet.yml", wrong.replace("  whem: {}\n", "").as_bytes());
+    let output = place.run(&["scan", "-r", "rules", "logs", "--exceptions", "quiet.yml"]);
+    assert_eq!(code(&output), 0);
+    let said = talk(&output);
+    assert!(said.contains("this exception names no loaded rule: `no such rule`"), "{said}");
+    assert_eq!(code(&place.run(&["scan", "-r", "rules", "logs", "--exceptions", "none.yml"])), 4);
+}
+
+#[test]
+fn other_commands_know_exceptions() {
+    let place = Place::new();
+    place.write("quiet.yml", EXCEPTIONS.as_bytes());
+    let rules = place.run(&["rules", "-r", "rules", "--exceptions", "quiet.yml"]);
+    let exceptions = &lines(&rules)[0]["exceptions"];
+    assert_eq!(exceptions[0]["reason"], "inventory, ticket 7");
+    assert_eq!(exceptions.as_array().unwrap().len(), 2);
+    assert!(lines(&place.run(&["rules", "-r", "rules"]))[0].get("exceptions").is_none());
+    let explain = ["explain", "netstat in use", "-r", "rules", "logs", "--exceptions", "quiet.yml"];
+    let text = String::from_utf8(place.run(&explain).stdout).unwrap();
+    for part in [
+        "Kept quiet until before 2026-03-02T10:05:00.0000000Z because of \"inventory, ticket 7\" \
+         (quiet.yml:2), when",
+        "the host of the event starts with \"WKS-7\"",
+        "2 fire it",
+        "Of these 1 kept quiet, because of \"inventory, ticket 7\" (quiet.yml:2).",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
+fn the_summary_is_written_once() {
+    let place = Place::new();
+    let output = place.run(&["scan", "-r", "rules", "logs", "--format", "summary"]);
+    let data = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(data.contains("Netstat In Use"), "{data}");
+    assert!(!talk(&output).contains("Netstat In Use"), "{}", talk(&output));
+    let filed = place.run(&["scan", "-r", "rules", "logs", "--format", "summary", "-o", "s.txt"]);
+    assert!(talk(&filed).contains("Netstat In Use"), "whoever waits sees it too");
+}

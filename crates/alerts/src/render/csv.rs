@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use rulestone_value::Value;
 
 use super::{Renderer, clean};
-use crate::{Alert, Report};
+use crate::{Alert, QuietAlert, Report};
 
 /// A column: its name, and how it reads from an alert.
 type Column = (&'static str, fn(&Alert) -> String);
@@ -35,6 +35,9 @@ const COLUMNS: &[Column] = &[
     ("id", |alert| alert.id.to_string()),
 ];
 
+/// The column that is empty for alerts, and says of what was kept quiet why.
+const EXCEPTION: &str = "exception";
+
 pub(super) struct Csv<'w> {
     out: csv::Writer<Box<dyn Write + 'w>>,
 }
@@ -45,15 +48,26 @@ impl<'w> Csv<'w> {
         let terminator = csv::Terminator::CRLF;
         Csv { out: csv::WriterBuilder::new().terminator(terminator).from_writer(out) }
     }
+
+    fn row(&mut self, alert: &Alert, exception: &str) -> io::Result<()> {
+        let cells = COLUMNS.iter().map(|(_, read)| cell(&read(alert)));
+        Ok(self.out.write_record(cells.chain([cell(exception)]))?)
+    }
 }
 
 impl Renderer for Csv<'_> {
     fn begin(&mut self) -> io::Result<()> {
-        Ok(self.out.write_record(COLUMNS.iter().map(|(name, _)| name))?)
+        let names = COLUMNS.iter().map(|(name, _)| *name);
+        Ok(self.out.write_record(names.chain([EXCEPTION]))?)
     }
 
     fn alert(&mut self, alert: &Alert) -> io::Result<()> {
-        Ok(self.out.write_record(COLUMNS.iter().map(|(_, read)| cell(&read(alert))))?)
+        self.row(alert, "")
+    }
+
+    fn quiet(&mut self, quiet: &QuietAlert<'_>) -> io::Result<()> {
+        let QuietAlert { alert, exception } = quiet;
+        self.row(alert, &format!("{} ({})", exception.reason, exception.place()))
     }
 
     fn end(&mut self, _: &Report) -> io::Result<()> {

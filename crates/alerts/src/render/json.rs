@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::Renderer;
-use crate::{Alert, Report};
+use super::{Renderer, no_place};
+use crate::{Alert, QuietAlert, Report};
 
 pub(super) struct Json<'w> {
     out: Box<dyn Write + 'w>,
@@ -26,6 +26,10 @@ impl Renderer for Json<'_> {
         self.out.write_all(self.separator)?;
         self.separator = b",\n";
         self.out.write_all(&serde_json::to_vec(alert)?)
+    }
+
+    fn quiet(&mut self, _: &QuietAlert<'_>) -> io::Result<()> {
+        Err(no_place())
     }
 
     fn end(&mut self, report: &Report) -> io::Result<()> {

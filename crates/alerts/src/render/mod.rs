@@ -13,7 +13,7 @@ mod table;
 use std::io::{self, Write};
 use std::str::FromStr;
 
-use crate::{Alert, Report};
+use crate::{Alert, QuietAlert, Report};
 
 pub use style::{Style, clean};
 
@@ -32,6 +32,13 @@ pub trait Renderer {
     ///
     /// When it cannot be written.
     fn alert(&mut self, alert: &Alert) -> io::Result<()>;
+
+    /// Writes what an exception kept quiet, told apart from alerts.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, or the format has no place for it: see [`Format::shows_quiet`].
+    fn quiet(&mut self, quiet: &QuietAlert<'_>) -> io::Result<()>;
 
     /// Writes what comes behind the alerts, and flushes.
     ///
@@ -72,6 +79,12 @@ impl Format {
         }
     }
 
+    /// Whether there is a place for what was kept quiet. A document of alerts has none: whoever
+    /// counts what is in it counts alerts.
+    pub const fn shows_quiet(self) -> bool {
+        matches!(self, Format::Table | Format::Ndjson | Format::Csv)
+    }
+
     /// A renderer of this format. Only those for people look at the style.
     pub fn renderer<'w>(self, style: Style, out: Box<dyn Write + 'w>) -> Box<dyn Renderer + 'w> {
         match self {
@@ -82,6 +95,12 @@ impl Format {
             Format::Csv => Box::new(csv::Csv::new(out)),
         }
     }
+}
+
+/// What a format says that has no place for what was kept quiet.
+fn no_place() -> io::Error {
+    let message = "this format has no place for what was kept quiet";
+    io::Error::new(io::ErrorKind::Unsupported, message)
 }
 
 impl FromStr for Format {
@@ -101,11 +120,12 @@ mod tests {
 
     use rulestone_events::{Kind, KindTally, Tally};
     use rulestone_ir::{Diagnostic, Level, Span, Status};
+    use rulestone_rules::{Environment, read_exceptions};
     use rulestone_value::Time;
 
     use super::*;
     use crate::samples::alerts;
-    use crate::{Binding, Cost, ListedRule, Missing, MissingSort};
+    use crate::{Binding, Cost, ExceptionUse, Idle, ListedRule, Missing, MissingLog, MissingSort};
 
     /// A report with something to say on every line.
     pub(super) fn report() -> Report {
@@ -122,9 +142,20 @@ mod tests {
                 missing(MissingSort::Field, "ParentCommandLine", 41),
                 missing(MissingSort::Table, "sigma(category=webserver)", 9),
             ],
+            missing_logs: vec![MissingLog {
+                name: "Microsoft-Windows-Sysmon/Operational".to_owned(),
+                here: false,
+                rules: 88,
+                events: vec![0],
+            }],
             never: 2,
             stand_ins: vec![("Security 4688 has no hashes".to_owned(), 730)],
         });
+        report.set_exceptions(vec![
+            exception(2, "nightly backup", 12, None),
+            exception(9, "lab\u{1b}[31m", 0, Some(Idle::Expired)),
+        ]);
+        report.add_note("state of groups was given up", 3);
         let elapsed = Duration::from_millis(2500);
         report.set_cost(Cost { elapsed, peak_memory: Some(412 << 20) });
         report.add_hint("rulestone scan --format table logs", "see every alert");
@@ -166,6 +197,11 @@ mod tests {
         report.add_rule(&rule(Status::Exact, &[], Some("its status is \"deprecated\"")));
     }
 
+    fn exception(line: usize, reason: &str, kept: u64, idle: Option<Idle>) -> ExceptionUse {
+        let (path, place) = ("quiet.yml".into(), format!("quiet.yml:{line}"));
+        ExceptionUse { place, path, line, reason: reason.to_owned(), kept, idle }
+    }
+
     fn missing(sort: MissingSort, name: &str, rules: u64) -> Missing {
         let title = (sort == MissingSort::Event).then_some("Image Loaded");
         Missing { sort, name: name.to_owned(), title, rules }
@@ -203,7 +239,7 @@ mod tests {
     #[test]
     fn without_color_nothing_is_escaped_and_lines_fit() {
         for format in [Format::Summary, Format::Table, Format::Csv] {
-            for width in [20, 60, 80, 200] {
+            for width in [20, 41, 60, 79, 80, 120, 200] {
                 let style = Style { width, ..PLAIN };
                 let text = rendered(format, style);
                 assert!(!text.contains('\u{1b}'), "{}", format.as_str());
@@ -235,6 +271,28 @@ mod tests {
                 format!("{}-empty", format.as_str()),
                 String::from_utf8(out).unwrap()
             );
+        }
+    }
+
+    #[test]
+    fn what_is_kept_quiet_is_told_apart_or_refused() {
+        let (exceptions, _) = read_exceptions(
+            "exceptions:\n- {rule: '*', reason: \"lab, ticket 7\\e[31m\"}\n",
+            "quiet.yml",
+            &Environment::default(),
+        );
+        let alert = &alerts()[0];
+        let quiet = QuietAlert { alert, exception: &exceptions[0] };
+        for format in Format::ALL {
+            let mut out = Vec::new();
+            let mut renderer = format.renderer(PLAIN, Box::new(&mut out));
+            renderer.begin().unwrap();
+            assert_eq!(renderer.quiet(&quiet).is_ok(), format.shows_quiet(), "{}", format.as_str());
+            drop(renderer);
+            if format.shows_quiet() {
+                let text = String::from_utf8(out).unwrap();
+                insta::assert_snapshot!(format!("{}-quiet", format.as_str()), text);
+            }
         }
     }
 

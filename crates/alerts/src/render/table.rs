@@ -10,7 +10,7 @@ use rulestone_value::Value;
 
 use super::style::{Line, Paint, Style, clean, short_severity, short_time, width};
 use super::{Renderer, csv};
-use crate::{Alert, MatchedValue, Report};
+use crate::{Alert, MatchedValue, QuietAlert, Report};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
@@ -104,6 +104,18 @@ impl Renderer for Table<'_> {
 
     fn alert(&mut self, alert: &Alert) -> io::Result<()> {
         self.line(|column, width| column.cell(alert, width))
+    }
+
+    /// The same columns, dim, with the reason where else stands what matched.
+    fn quiet(&mut self, quiet: &QuietAlert<'_>) -> io::Result<()> {
+        self.line(|column, width| {
+            let text = match column {
+                Column::Severity => "quiet".to_owned(),
+                Column::Matched => clean(&format!("kept quiet: {}", quiet.exception.reason)),
+                column => column.cell(quiet.alert, width).1,
+            };
+            (Paint::Dim, text)
+        })
     }
 
     fn end(&mut self, _: &Report) -> io::Result<()> {

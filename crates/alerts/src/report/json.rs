@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::attack::technique;
 use crate::counts::Counts;
 use crate::report::Report;
+use crate::suppress::Idle;
 
 /// Names given of hosts and users each.
 const TOP: usize = 100;
@@ -16,6 +17,7 @@ impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("alerts", &self.alerts())?;
+        map.serialize_entry("busiest_day", &busiest_day(self))?;
         map.serialize_entry("severities", &severities(self))?;
         map.serialize_entry("fired", &fired(self))?;
         map.serialize_entry("hosts", &names(self.hosts()))?;
@@ -26,10 +28,20 @@ impl Serialize for Report {
         map.serialize_entry("logs", &logs(self))?;
         map.serialize_entry("rules", &rules(self))?;
         map.serialize_entry("missing", &missing(self))?;
+        map.serialize_entry("missing_logs", &missing_logs(self))?;
         map.serialize_entry("stand_ins", &stand_ins(self))?;
+        map.serialize_entry("kept_quiet", &self.kept_quiet())?;
+        map.serialize_entry("exceptions", &exceptions(self))?;
+        map.serialize_entry("notes", &notes(self))?;
         map.serialize_entry("cost", &cost(self))?;
+        map.serialize_entry("next", &next(self))?;
         map.end()
     }
+}
+
+fn busiest_day(report: &Report) -> Value {
+    let day = report.busiest_day();
+    day.map_or(Value::Null, |(day, alerts)| json!({"day": day, "alerts": alerts}))
 }
 
 fn severities(report: &Report) -> Value {
@@ -110,7 +122,15 @@ fn logs(report: &Report) -> Value {
     let logs = report.logs();
     let failures =
         logs.failures.iter().map(|(log, reason)| json!({"log": &**log, "reason": reason}));
-    json!({"read": logs.read, "failed": logs.failed, "failures": failures.collect::<Value>()})
+    let reasons = logs.reasons.iter().map(
+        |(reason, (count, first))| json!({"reason": reason, "logs": count, "first": &**first}),
+    );
+    json!({
+        "read": logs.read,
+        "failed": logs.failed,
+        "failures": failures.collect::<Value>(),
+        "reasons": reasons.collect::<Value>(),
+    })
 }
 
 fn rules(report: &Report) -> Value {
@@ -150,9 +170,48 @@ fn missing(report: &Report) -> Value {
     missing.collect()
 }
 
+fn missing_logs(report: &Report) -> Value {
+    let Some(binding) = report.binding() else { return json!([]) };
+    let logs = binding.missing_logs.iter().map(|log| {
+        let events = log.events.iter().filter_map(|at| binding.missing.get(*at));
+        let events = events
+            .map(|event| json!({"name": event.name, "title": event.title, "rules": event.rules}));
+        json!({
+            "log": log.name,
+            "other_events": log.here,
+            "rules": log.rules,
+            "events": events.collect::<Value>(),
+        })
+    });
+    logs.collect()
+}
+
 fn stand_ins(report: &Report) -> Value {
     let all = report.binding().map(|binding| &binding.stand_ins[..]).unwrap_or_default();
     all.iter().map(|(reason, rules)| json!({"reason": reason, "rules": rules})).collect()
+}
+
+/// `idle` says why an exception kept nothing quiet.
+fn exceptions(report: &Report) -> Value {
+    let exceptions = report.exceptions().iter().map(|own| {
+        json!({
+            "reason": own.reason,
+            "file": &*own.path,
+            "line": own.line,
+            "kept_quiet": own.kept,
+            "idle": own.idle.map(Idle::as_str),
+        })
+    });
+    exceptions.collect()
+}
+
+fn notes(report: &Report) -> Value {
+    report.notes().iter().map(|note| json!({"note": note.text, "count": note.count})).collect()
+}
+
+fn next(report: &Report) -> Value {
+    let hints = report.hints().iter();
+    hints.map(|hint| json!({"command": hint.command, "purpose": hint.purpose})).collect()
 }
 
 fn cost(report: &Report) -> Value {

@@ -1,10 +1,10 @@
 //! The rules of a scan: what was found, what was loaded, what could have fired.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rulestone_engine::{BindSummary, Obstacle};
-use rulestone_events::{Kind, title};
+use rulestone_engine::{Absent, BindSummary, Obstacle};
+use rulestone_events::{Kind, Tally, title};
 use rulestone_ir::{Diagnostic, Status};
 
 /// A rule that was found.
@@ -53,6 +53,8 @@ pub struct Binding {
     pub able: u64,
     /// What is missing, with the rules each would let run: the most first.
     pub missing: Vec<Missing>,
+    /// The same events by the logs they stand in: the log that lets most rules run first.
+    pub missing_logs: Vec<MissingLog>,
     /// Rules that ask for what the events they look at never hold.
     pub never: u64,
     /// Why some kinds of events only stand in for what rules mean, with the rules that run on
@@ -72,6 +74,20 @@ pub struct Missing {
     /// The rules that would run if it were there. A rule that several kinds would serve counts
     /// for each of them.
     pub rules: u64,
+}
+
+/// A log with events that rules wait for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MissingLog {
+    /// Its name: a Windows channel or provider, elsewhere product and dataset.
+    pub name: String,
+    /// Whether there were other events of it.
+    pub here: bool,
+    /// The rules that would run if it had all of these events. A rule that several logs would serve
+    /// counts for each of them.
+    pub rules: u64,
+    /// The events, the most wanted first: places in [`Binding::missing`].
+    pub events: Vec<usize>,
 }
 
 /// What is missing.
@@ -138,8 +154,9 @@ impl RuleCounts {
     }
 }
 
-impl From<&BindSummary> for Binding {
-    fn from(summary: &BindSummary) -> Self {
+impl Binding {
+    /// From what binding the rules to the events that were counted said.
+    pub fn new(summary: &BindSummary, tally: &Tally) -> Self {
         let mut binding = Binding::default();
         let mut missing: BTreeMap<(MissingSort, String), u64> = BTreeMap::new();
         let mut wait = |sort, name| *missing.entry((sort, name)).or_default() += 1;
@@ -148,19 +165,22 @@ impl From<&BindSummary> for Binding {
                 None => binding.able += 1,
                 Some(Obstacle::Never) => binding.never += 1,
                 Some(Obstacle::NoEvent(kinds)) => {
-                    kinds.iter().for_each(|kind| wait(MissingSort::Event, kind.clone()));
+                    kinds.iter().for_each(|kind| wait(MissingSort::Event, kind.label.clone()));
                 }
                 Some(Obstacle::NoField(fields)) => wait(MissingSort::Field, joined(fields)),
                 Some(Obstacle::NoTable(scope)) => wait(MissingSort::Table, scope.clone()),
             }
         }
+        let titles = titles(summary);
         let missing = missing.into_iter().map(|((sort, name), rules)| {
-            let title = if sort == MissingSort::Event { title_of(&name) } else { None };
+            let is_event = sort == MissingSort::Event;
+            let title = titles.get(name.as_str()).copied().flatten().filter(|_| is_event);
             Missing { sort, name, title, rules }
         });
         binding.missing = missing.collect();
         // Stable: equals stay in the order of their names.
         binding.missing.sort_by_key(|missing| std::cmp::Reverse(missing.rules));
+        binding.missing_logs = missing_logs(summary, tally, &binding.missing);
         let mut stand_ins: BTreeMap<&String, u64> = BTreeMap::new();
         summary
             .stand_ins
@@ -173,14 +193,62 @@ impl From<&BindSummary> for Binding {
     }
 }
 
+/// The events that are missing, by their logs.
+fn missing_logs(summary: &BindSummary, tally: &Tally, missing: &[Missing]) -> Vec<MissingLog> {
+    let mut logs: BTreeMap<&str, (u64, BTreeSet<&str>)> = BTreeMap::new();
+    for obstacle in summary.obstacles.iter().flatten() {
+        let Obstacle::NoEvent(kinds) = obstacle else { continue };
+        let mut own: BTreeSet<&str> = BTreeSet::new();
+        for kind in kinds {
+            for log in &kind.logs {
+                logs.entry(log).or_default().1.insert(&kind.label);
+                own.insert(log);
+            }
+        }
+        // A rule that waits for several events of a log waits for the log once.
+        for log in own {
+            logs.entry(log).or_default().0 += 1;
+        }
+    }
+    let is_event = |missing: &Missing| missing.sort == MissingSort::Event;
+    let made = logs.into_iter().map(|(name, (rules, labels))| MissingLog {
+        name: name.to_owned(),
+        here: tally.kinds.keys().any(|kind| kind.is_of_log(name)),
+        rules,
+        events: (0..missing.len())
+            .filter(|at| is_event(&missing[*at]) && labels.contains(missing[*at].name.as_str()))
+            .collect(),
+    });
+    let mut made: Vec<MissingLog> = made.collect();
+    made.sort_by_key(|log| std::cmp::Reverse(log.rules));
+    made
+}
+
 /// Fields that a rule needs together.
 fn joined(fields: &[Arc<str>]) -> String {
     fields.iter().map(|field| &**field).collect::<Vec<_>>().join(" + ")
 }
 
-/// The title of the kind of events with this label, `CHANNEL ID`.
-fn title_of(label: &str) -> Option<&'static str> {
-    let (log, event_id) = label.rsplit_once(' ')?;
+/// What the events that are missing are called, by their labels.
+fn titles(summary: &BindSummary) -> BTreeMap<&str, Option<&'static str>> {
+    let absent = summary.obstacles.iter().flatten().filter_map(|obstacle| match obstacle {
+        Obstacle::NoEvent(absent) => Some(absent),
+        _ => None,
+    });
+    let mut titles = BTreeMap::new();
+    for absent in absent.flatten() {
+        titles.entry(&*absent.label).or_insert_with(|| title_of(absent));
+    }
+    titles
+}
+
+/// What events with one id are called in the first of their logs that has a title for it.
+fn title_of(absent: &Absent) -> Option<&'static str> {
+    let (_, event_id) = absent.label.rsplit_once(' ')?;
+    absent.logs.iter().find_map(|log| title_in(log, event_id))
+}
+
+fn title_in(log: &str, event_id: &str) -> Option<&'static str> {
     title(&Kind {
         product: "windows".into(),
         dataset: "".into(),
@@ -224,20 +292,31 @@ mod tests {
 
     #[test]
     fn what_most_rules_wait_for_comes_first() {
-        let sysmon = "Microsoft-Windows-Sysmon/Operational 1".to_owned();
-        let security = "Security 4688".to_owned();
+        let absent =
+            |log: &str, id| Absent { label: format!("{log} {id}"), logs: vec![log.to_owned()] };
+        let sysmon = absent("Microsoft-Windows-Sysmon/Operational", 1);
+        let security = absent("Security", 4688);
         let summary = BindSummary {
             obstacles: vec![
                 None,
                 Some(Obstacle::Never),
                 Some(Obstacle::NoField(vec!["A".into(), "B".into()])),
                 Some(Obstacle::NoEvent(vec![sysmon.clone(), security.clone()])),
-                Some(Obstacle::NoEvent(vec![sysmon])),
+                Some(Obstacle::NoEvent(vec![sysmon.clone(), absent(&sysmon.logs[0], 11)])),
                 Some(Obstacle::NoTable("sigma(product=x)".to_owned())),
             ],
             stand_ins: vec![["stands in".to_owned()].into()],
         };
-        let binding = Binding::from(&summary);
+        let mut tally = Tally::default();
+        let logon = Kind {
+            product: "windows".into(),
+            dataset: "".into(),
+            channel: "security".into(),
+            provider: "".into(),
+            event_id: "4624".into(),
+        };
+        tally.kinds.insert(logon.into(), Default::default());
+        let binding = Binding::new(&summary, &tally);
         assert_eq!((binding.able, binding.never), (1, 1));
         let missing: Vec<_> =
             binding.missing.iter().map(|m| (m.sort.as_str(), m.name.as_str(), m.rules)).collect();
@@ -245,12 +324,25 @@ mod tests {
             missing,
             [
                 ("event", "Microsoft-Windows-Sysmon/Operational 1", 2),
+                ("event", "Microsoft-Windows-Sysmon/Operational 11", 1),
                 ("event", "Security 4688", 1),
                 ("field", "A + B", 1),
                 ("table", "sigma(product=x)", 1),
             ]
         );
         assert!(binding.missing[0].title.is_some());
+        let logs: Vec<_> = binding
+            .missing_logs
+            .iter()
+            .map(|log| (log.name.as_str(), log.here, log.rules, log.events.clone()))
+            .collect();
+        assert_eq!(
+            logs,
+            [
+                ("Microsoft-Windows-Sysmon/Operational", false, 2, vec![0, 1]),
+                ("Security", true, 1, vec![2]),
+            ]
+        );
         assert_eq!(binding.stand_ins, [("stands in".to_owned(), 1)]);
     }
 }

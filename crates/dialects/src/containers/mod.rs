@@ -1,7 +1,7 @@
 //! The files rules come in.
 
 mod sigma;
-pub(crate) mod yaml;
+pub mod yaml;
 
 use rulestone_ir::{Diagnostic, Meta, Origin, Rule, Vendor};
 

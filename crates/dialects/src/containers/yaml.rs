@@ -1,4 +1,5 @@
-//! YAML as a small tree with places: what every YAML container starts from.
+//! YAML as a small tree with places: what every YAML container, and every YAML file of our own that
+//! names places, starts from.
 //!
 //! Scalars keep their source text and resolve by the core schema of YAML 1.2 when asked
 //! ([`Scalar::resolve`]), so `yes` is a text and `0x1F` a number. A stream that breaks goes on at
@@ -17,27 +18,27 @@ const MAX_ALIASED_NODES: usize = 100_000;
 
 /// A document of a stream.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Document<'t> {
+pub struct Document<'t> {
     /// Its place in the file.
-    pub(crate) span: Span,
+    pub span: Span,
     /// Its content; `None` when it could not be read, and then the diagnostics say why.
-    pub(crate) root: Option<Node<'t>>,
+    pub root: Option<Node<'t>>,
     /// What is wrong with it.
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// A node of the tree.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node<'t> {
+pub struct Node<'t> {
     /// Its place in the file.
-    pub(crate) span: Span,
+    pub span: Span,
     /// What it is.
-    pub(crate) kind: Kind<'t>,
+    pub kind: Kind<'t>,
 }
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Kind<'t> {
+pub enum Kind<'t> {
     /// One value.
     Scalar(Scalar<'t>),
     /// A list.
@@ -48,27 +49,27 @@ pub(crate) enum Kind<'t> {
 
 /// One value, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Scalar<'t> {
+pub struct Scalar<'t> {
     /// Its text after quotes, escapes and folding.
-    pub(crate) text: Cow<'t, str>,
+    pub text: Cow<'t, str>,
     /// Whether it was written without quotes, so that `5` is a number.
-    pub(crate) plain: bool,
+    pub plain: bool,
 }
 
 /// A key and what stands under it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry<'t> {
+pub struct Entry<'t> {
     /// The key.
-    pub(crate) key: Cow<'t, str>,
+    pub key: Cow<'t, str>,
     /// Its place in the file.
-    pub(crate) key_span: Span,
+    pub key_span: Span,
     /// What stands under it.
-    pub(crate) value: Node<'t>,
+    pub value: Node<'t>,
 }
 
 /// What a scalar means by the core schema.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Resolved {
+pub enum Resolved {
     /// `null`, `~` or nothing at all.
     Null,
     /// `true` or `false`.
@@ -83,7 +84,7 @@ pub(crate) enum Resolved {
 
 impl<'t> Node<'t> {
     /// The entries of a map; none for anything else.
-    pub(crate) fn entries(&self) -> &[Entry<'t>] {
+    pub fn entries(&self) -> &[Entry<'t>] {
         match &self.kind {
             Kind::Mapping(entries) => entries,
             _ => &[],
@@ -91,12 +92,12 @@ impl<'t> Node<'t> {
     }
 
     /// What stands under a key of a map.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node<'t>> {
+    pub fn get(&self, key: &str) -> Option<&Node<'t>> {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
     /// The text of a scalar; `None` for null.
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Scalar(scalar) if !scalar.is_null() => Some(&scalar.text),
             _ => None,
@@ -104,12 +105,12 @@ impl<'t> Node<'t> {
     }
 
     /// Whether there is nothing here.
-    pub(crate) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar(scalar) if scalar.is_null())
     }
 
     /// What it is, in a message.
-    pub(crate) fn describe(&self) -> &'static str {
+    pub fn describe(&self) -> &'static str {
         match &self.kind {
             Kind::Sequence(_) => "a list",
             Kind::Mapping(_) => "a map",
@@ -128,17 +129,17 @@ impl<'t> Node<'t> {
 
 impl Scalar<'_> {
     /// What it means by the core schema.
-    pub(crate) fn resolve(&self) -> Resolved {
+    pub fn resolve(&self) -> Resolved {
         if self.plain { resolve(&self.text) } else { Resolved::Text }
     }
 
     /// Whether it says that there is nothing here.
-    pub(crate) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         self.plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
     }
 
     /// What it is, in a message.
-    pub(crate) fn describe(&self) -> &'static str {
+    pub fn describe(&self) -> &'static str {
         match self.resolve() {
             Resolved::Null => "null",
             Resolved::Bool(_) => "a boolean",
@@ -181,7 +182,7 @@ fn resolve(text: &str) -> Resolved {
 ///
 /// `span` is the scalar's own place. Quotes and escapes are stepped over and folded white space
 /// lines up; what cannot be lined up gets the whole of `span`.
-pub(crate) fn place(file: &str, span: Span, text: &str, range: Range<usize>) -> Span {
+pub fn place(file: &str, span: Span, text: &str, range: Range<usize>) -> Span {
     let Some(source) = file.get(span.start..span.end) else { return span };
     if let Some(start) = source.find(text) {
         let start = span.start + start;
@@ -209,7 +210,7 @@ pub(crate) fn place(file: &str, span: Span, text: &str, range: Range<usize>) -> 
 }
 
 /// Reads all documents of a file.
-pub(crate) fn parse(text: &str) -> Vec<Document<'_>> {
+pub fn parse(text: &str) -> Vec<Document<'_>> {
     /// What some editors put in front of a UTF-8 text.
     const BYTE_ORDER_MARK: char = '\u{feff}';
     let start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };

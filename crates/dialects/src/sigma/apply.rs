@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use rulestone_ir::{Comparison, Field, Level, Regex, Relation, Schema, Test};
+use rulestone_ir::{Comparison, Level, Regex, Relation, Test};
 use rulestone_value::TimePart;
 
+use super::Naming;
 use super::encode::{base64, base64_offsets, utf16};
 use super::modifiers::{Anchor, Flag, Modifier, Utf16, range_of};
 use super::regex::translate;
@@ -72,18 +73,27 @@ enum Value<'t> {
     OneOf(Vec<Value<'t>>),
 }
 
+/// What a value is read with, besides its modifiers.
+pub(crate) struct Setting<'a> {
+    /// Whether it is a keyword: a value without a field.
+    pub(crate) keyword: bool,
+    /// What the name of another field means.
+    pub(crate) naming: Naming,
+    /// The values of placeholders.
+    pub(crate) environment: &'a Environment,
+}
+
 /// Applies a chain that [`Modifier::step`] allows.
 pub(crate) fn apply_all(
     modifiers: &[Modifier],
     scalar: &Scalar<'_>,
-    keyword: bool,
-    environment: &Environment,
+    setting: &Setting<'_>,
 ) -> Outcome<Applied> {
     let context = Context {
         placeholders: modifiers.contains(&Modifier::Expand),
         // A keyword stands anywhere, unless it is said where.
-        anywhere: keyword && !modifiers.iter().any(|m| matches!(m, Modifier::Anchor(_))),
-        environment,
+        anywhere: setting.keyword && !modifiers.iter().any(|m| matches!(m, Modifier::Anchor(_))),
+        setting,
     };
     let value = modifiers
         .iter()
@@ -94,7 +104,7 @@ pub(crate) fn apply_all(
 struct Context<'a> {
     placeholders: bool,
     anywhere: bool,
-    environment: &'a Environment,
+    setting: &'a Setting<'a>,
 }
 
 impl Context<'_> {
@@ -212,7 +222,7 @@ impl Context<'_> {
     }
 
     fn placeholder(&self, name: &str) -> Outcome<&[String]> {
-        match self.environment.placeholders.get(name) {
+        match self.setting.environment.placeholders.get(name) {
             Some(values) => Ok(values),
             None => {
                 let message = format!("the placeholder `%{name}%` has no values");
@@ -248,10 +258,7 @@ impl Context<'_> {
             Value::Cidr(network) => Test::Cidr(network),
             Value::Number(comparison, number) => Test::Number(comparison, number),
             Value::Part(part, comparison, number) => in_range(part, comparison, number)?,
-            Value::Field(name, relation) => {
-                let schema = Schema::Sigma;
-                Test::SameAs(Field::Named { schema, name: name.into() }, relation)
-            }
+            Value::Field(name, relation) => Test::SameAs((self.setting.naming)(&name), relation),
             Value::Exists(true) => Test::Exists,
             Value::Exists(false) => {
                 return Ok(Applied::Not(Box::new(Applied::Test(Test::Exists))));

@@ -21,6 +21,15 @@ pub(crate) fn parse<'t>(
     reader.section(section)
 }
 
+/// Reads what may stand under a search identifier: a map or a list of maps.
+pub(crate) fn parse_body<'t>(
+    file: &str,
+    node: &'t Node<'t>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Body<'t> {
+    Reader { file, diagnostics, aggregation: None }.body(node)
+}
+
 struct Reader<'a> {
     file: &'a str,
     diagnostics: &'a mut Vec<Diagnostic>,

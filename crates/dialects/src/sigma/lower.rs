@@ -22,8 +22,9 @@ use rulestone_ir::{
     Stage, Test,
 };
 
+use super::Naming;
 use super::aggregation::Aggregation;
-use super::apply::{Applied, Problem, apply_all};
+use super::apply::{Applied, Problem, Setting, apply_all};
 use super::ast::{Body, Condition, Detection, Item, Quantifier, Value};
 use super::modifiers::Modifier;
 use crate::Environment;
@@ -46,7 +47,8 @@ pub(crate) fn lower(
     environment: &Environment,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Lowered {
-    let mut lowering = Lowering { environment, diagnostics, searches: Vec::new() };
+    let mut lowering =
+        Lowering { naming: own_name, environment, diagnostics, searches: Vec::new() };
     for search in &detection.searches {
         let formula = lowering.body(&search.body);
         lowering.searches.push(Searched {
@@ -66,7 +68,23 @@ pub(crate) fn lower(
     Lowered { filter: Formula::or(conditions), stage }
 }
 
+/// Lowers what may stand under a search identifier, whose fields are named in a way of their own.
+pub(crate) fn lower_body(
+    body: &Body<'_>,
+    naming: Naming,
+    environment: &Environment,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Formula {
+    Lowering { naming, environment, diagnostics, searches: Vec::new() }.body(body)
+}
+
+/// The names of Sigma rules are those of the taxonomy.
+fn own_name(name: &str) -> Field {
+    Field::Named { schema: Schema::Sigma, name: Arc::from(name) }
+}
+
 struct Lowering<'a, 't> {
+    naming: Naming,
     environment: &'a Environment,
     diagnostics: &'a mut Vec<Diagnostic>,
     searches: Vec<Searched<'t>>,
@@ -105,7 +123,7 @@ impl Lowering<'_, '_> {
 
     fn item(&mut self, item: &Item<'_>) -> Formula {
         let field = match item.field {
-            Some(name) => Field::Named { schema: Schema::Sigma, name: Arc::from(name) },
+            Some(name) => (self.naming)(name),
             None => Field::Any,
         };
         let values: Vec<Formula> =
@@ -116,7 +134,12 @@ impl Lowering<'_, '_> {
     }
 
     fn value(&mut self, field: &Field, item: &Item<'_>, value: &Value<'_>) -> Formula {
-        match apply_all(&item.modifiers, value.scalar, *field == Field::Any, self.environment) {
+        let setting = Setting {
+            keyword: *field == Field::Any,
+            naming: self.naming,
+            environment: self.environment,
+        };
+        match apply_all(&item.modifiers, value.scalar, &setting) {
             Ok(applied) => {
                 let cased = item.modifiers.contains(&Modifier::Cased);
                 formula(applied, field, cased, value.span)

@@ -25,7 +25,29 @@ mod parser;
 mod regex;
 mod value;
 
+use rulestone_ir::{Diagnostic, Field, Formula};
+
+use crate::Environment;
+use crate::containers::yaml::Node;
+
 pub use ast::{Condition, Quantifier};
 pub use filter::Filter;
 pub use lexer::{Token, TokenKind, tokens};
 pub use parser::parse_condition;
+
+/// What the name of a field in an item means.
+pub type Naming = fn(&str) -> Field;
+
+/// Reads items as they stand under a search identifier, outside of rules: of a map all have to
+/// hold, of a list of maps one. `file` is the text that `node` was read from. What cannot be read
+/// is false, and the diagnostics say why.
+pub fn read_items(
+    file: &str,
+    node: &Node<'_>,
+    naming: Naming,
+    environment: &Environment,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Formula {
+    let body = detection::parse_body(file, node, diagnostics);
+    lower::lower_body(&body, naming, environment, diagnostics)
+}

@@ -52,6 +52,13 @@ impl Kind {
         })
     }
 
+    /// Whether its events stand in a log, as [`KindMatch::logs`] names them.
+    pub fn is_of_log(&self, log: &str) -> bool {
+        let is = |own: &str| !own.is_empty() && own.eq_ignore_ascii_case(log);
+        let dataset = format!("{} {}", self.product, self.dataset);
+        is(&self.channel) || is(&self.provider) || is(&self.product) || is(dataset.trim())
+    }
+
     /// The kind in one line: `Security 4688`, `aws cloudtrail`.
     pub fn label(&self) -> String {
         if &*self.product == "windows" {
@@ -101,6 +108,17 @@ impl KindMatch {
             .filter(|part| !part.is_empty())
             .collect::<Vec<_>>()
             .join(" ")
+    }
+
+    /// The logs the kinds stand in: channels, where there are none providers, elsewhere product and
+    /// dataset.
+    pub fn logs(&self) -> Vec<String> {
+        if !self.channel.is_empty() || !self.provider.is_empty() {
+            let logs = if self.channel.is_empty() { &self.provider } else { &self.channel };
+            return logs.clone();
+        }
+        let words = [self.product.join("/"), self.dataset.join("/")];
+        vec![words.join(" ").trim().to_owned()]
     }
 
     fn provider_or_channel(&self) -> String {

@@ -292,6 +292,19 @@ impl ScopeKind {
         self.fields.get(&key).cloned().unwrap_or_else(|| Expr::Raw(key.into()))
     }
 
+    /// The logs the kinds stand in: those of the match that is most particular about it.
+    pub fn logs(&self) -> Vec<String> {
+        let of_channel = self.kinds.iter().find(|kind| !kind.channel.is_empty());
+        let of_provider = || self.kinds.iter().find(|kind| !kind.provider.is_empty());
+        let named = of_channel.or_else(of_provider).or(self.kinds.first());
+        named.map(KindMatch::logs).unwrap_or_default()
+    }
+
+    /// Whether its matches let an event with this id be one of its kinds.
+    pub fn allows_event_id(&self, id: u32) -> bool {
+        self.kinds.iter().all(|kind| kind.event_id.is_empty() || kind.event_id.contains(&id))
+    }
+
     /// The kinds in one line, for whoever has to switch them on.
     pub fn label(&self) -> String {
         self.kinds.iter().map(KindMatch::label).collect::<Vec<_>>().join(" and ")
@@ -373,6 +386,11 @@ mod tests {
             let labels: Vec<String> = kinds.iter().map(|kind| kind.label()).collect();
             assert_eq!(labels.join("|"), expected, "{asked}");
         }
+        let both = views
+            .scope("sigma", &keys("product=windows category=process_creation service=security"));
+        let logs: Vec<_> = both.iter().map(|kind| kind.logs().join("|")).collect();
+        assert_eq!(logs, ["Sysmon", "Security"], "of the match that is most particular");
+        assert!(both[1].allows_event_id(4688) && !both[1].allows_event_id(1));
         let raw = views.scope("sigma", &keys("category=webserver"));
         assert!(raw.last().unwrap().raw);
         let creation = &views.scope("sigma", &keys("product=windows category=process_creation"))[1];

@@ -1,6 +1,6 @@
 //! `rulestone explain`: a rule in plain words, and what kept it from firing.
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -8,10 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use rulestone_engine::{Explanation, Obstacle, Plan, ScanSettings, explain, reference, scan};
+use rulestone_alerts::Exceptions;
+use rulestone_engine::{Explanation, Hit, Obstacle, Plan, ScanSettings, explain, reference, scan};
 use rulestone_events::{Event, Fields, Ingest, Log, ScopeKind, Settings, Tally, Views};
-use rulestone_ir::{Field, Formula, Predicate, Relation, Rule, Source, Test, print_stages};
+use rulestone_ir::{
+    Exception, Field, Formula, Predicate, Relation, Rule, Schema, Source, Test, print_stages,
+};
 use rulestone_rules::Entry;
+use rulestone_value::Time;
 
 use crate::args::{ExplainArgs, RuleArgs};
 use crate::diagnose;
@@ -35,13 +39,18 @@ pub(crate) fn run(args: &ExplainArgs, talk: &Talk) -> Result<Outcome> {
             ledger.entries.len()
         )));
     }
+    let rules = rule_args(args);
+    let exceptions = settings::load_exceptions(&args.exceptions, &rules, &ledger, talk)?;
     let views = settings::load_views(&args.rules)?;
     let logs = settings::logs(&args.logs, talk)?;
     let mut out = String::new();
     for entry in entries {
         describe(entry, talk, &mut out);
+        if let Ok(rule) = &entry.rule {
+            exceptions.about(rule).for_each(|exception| excepted(exception, &mut out));
+        }
         if let (Ok(rule), false) = (&entry.rule, logs.is_empty()) {
-            on_logs(rule, &views, &logs, args.most, &mut out);
+            on_logs(rule, &views, &exceptions, &logs, args.most, &mut out);
         }
     }
     let mut stdout = io::stdout().lock();
@@ -115,6 +124,23 @@ fn describe(entry: &Entry, talk: &Talk, out: &mut String) {
     let _ = writeln!(out);
 }
 
+/// An exception to the rule in plain words.
+fn excepted(exception: &Exception, out: &mut String) {
+    let bound = |word: &str, time: Option<Time>| {
+        time.map(|time| format!(" {word} {time}")).unwrap_or_default()
+    };
+    let Exception { from, until, reason, .. } = exception;
+    let bounds = bound("from", *from) + &bound("until before", *until);
+    let when = exception.when.as_deref();
+    let word = if when.is_some() { "when" } else { "whatever happens" };
+    let place = exception.place();
+    let _ = writeln!(out, "Kept quiet{bounds} because of {reason:?} ({place}), {word}");
+    if let Some(when) = when {
+        sentence(&Formula::or(when.iter().cloned()), true, 1, out);
+    }
+    let _ = writeln!(out);
+}
+
 /// A formula as an indented list of sentences; `wanted` turns under every `not`.
 fn sentence(formula: &Formula, wanted: bool, depth: usize, out: &mut String) {
     let indent = "  ".repeat(depth);
@@ -151,6 +177,7 @@ fn sentence(formula: &Formula, wanted: bool, depth: usize, out: &mut String) {
 
 fn in_words(predicate: &Predicate, wanted: bool) -> String {
     let field = match &predicate.field {
+        Field::Named { schema: Schema::Entity, name } => format!("the {name} of the event"),
         Field::Named { name, .. } => name.to_string(),
         Field::Any => "any value".to_owned(),
     };
@@ -214,15 +241,17 @@ impl PartialOrd for NearMiss {
 fn on_logs(
     rule: &Arc<Rule>,
     views: &Views,
+    exceptions: &Exceptions,
     logs: &[rulestone_engine::LogFile],
     most: usize,
     out: &mut String,
 ) {
+    let mut quiet: BTreeMap<usize, u64> = BTreeMap::new();
     let mut fired = 0_u64;
     let mut in_scope = 0_u64;
     let mut misses: BinaryHeap<NearMiss> = BinaryHeap::new();
-    let each = |log: &str, event: Event| {
-        for source in &rule.sources {
+    let each = |log: &Arc<str>, event: Event| {
+        for (source_at, source) in rule.sources.iter().enumerate() {
             let Some((scope, filter)) = source.filtered() else { continue };
             let kinds = views.scope(scope.schema.as_str(), &scope.keys);
             for (_, kind) in ScopeKind::serving(&kinds, &event.kind) {
@@ -233,6 +262,12 @@ fn on_logs(
                 let explanation = explain(filter, kind, &event);
                 if explanation.holds {
                     fired += 1;
+                    let (event, scope_kind) = (&event, &**kind);
+                    let (rule_at, source, raises) = (0, source_at, true);
+                    let hit = Hit { rule, rule_at, source, log, event, scope_kind, raises };
+                    if let Some(by) = exceptions.quiet(&hit, views) {
+                        *quiet.entry(by).or_default() += 1;
+                    }
                     continue;
                 }
                 let (holding, of) = explanation.conjuncts;
@@ -246,6 +281,11 @@ fn on_logs(
     };
     read_all(logs, each);
     let _ = writeln!(out, "On these logs: {in_scope} events in its scope, {fired} fire it.");
+    for (by, kept) in quiet {
+        let exception = exceptions.get(by);
+        let (reason, place) = exception.map(|e| (e.reason.clone(), e.place())).unwrap_or_default();
+        let _ = writeln!(out, "Of these {kept} kept quiet, because of {reason:?} ({place}).");
+    }
     if in_scope == 0 {
         obstacle(rule, views, logs, out);
     }
@@ -286,7 +326,8 @@ fn obstacle(rule: &Arc<Rule>, views: &Views, logs: &[rulestone_engine::LogFile],
     scan(logs, &plan, &settings, &stop, |_| (), |outcome| tally.add(outcome.tally));
     let text = match plan.summary(&tally).obstacles.into_iter().flatten().next() {
         Some(Obstacle::NoEvent(events)) => {
-            format!("none of its events is here: {}", events.join(" or "))
+            let labels: Vec<String> = events.into_iter().map(|absent| absent.label).collect();
+            format!("none of its events is here: {}", labels.join(" or "))
         }
         Some(Obstacle::NoField(fields)) => {
             format!("these fields are missing: {}", fields.join(", "))
@@ -298,7 +339,7 @@ fn obstacle(rule: &Arc<Rule>, views: &Views, logs: &[rulestone_engine::LogFile],
     let _ = writeln!(out, "It cannot fire: {text}.");
 }
 
-fn read_all(logs: &[rulestone_engine::LogFile], mut each: impl FnMut(&str, Event)) {
+fn read_all(logs: &[rulestone_engine::LogFile], mut each: impl FnMut(&Arc<str>, Event)) {
     for log in logs {
         let opened = match &log.path {
             Some(path) => Log::open(path, log.name.clone()),

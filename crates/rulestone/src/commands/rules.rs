@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
-use rulestone_ir::Status;
+use rulestone_alerts::Exceptions;
+use rulestone_alerts::render::clean;
+use rulestone_ir::{Exception, Status};
 use rulestone_rules::{Entry, Ledger, Skip};
 use serde_json::json;
 
@@ -16,14 +18,15 @@ use crate::terminal::Talk;
 /// Lists the rules.
 pub(crate) fn run(args: &RulesArgs, talk: &Talk) -> Result<Outcome> {
     let ledger = settings::load_rules(&args.rules, settings::jobs(None)?, talk)?;
+    let exceptions = settings::load_exceptions(&args.exceptions, &args.rules, &ledger, talk)?;
     let wanted = args.status.as_deref().map(settings::status).transpose()?;
     let entries = ledger.entries.iter().filter(|entry| wanted.is_none_or(|s| entry.status == s));
     let terminal = io::stdout().is_terminal();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = match args.format.as_deref() {
-        Some("ndjson") => ndjson(entries, &mut out),
-        None if !terminal => ndjson(entries, &mut out),
-        Some("table") | None => table(entries, talk, &mut out),
+        Some("ndjson") => ndjson(entries, &exceptions, &mut out),
+        None if !terminal => ndjson(entries, &exceptions, &mut out),
+        Some("table") | None => table(entries, &exceptions, talk, &mut out),
         Some(other) => {
             return Err(Ends::usage(format!("no format is called {other:?}: table, ndjson")));
         }
@@ -73,9 +76,23 @@ fn skip_reason(entry: &Entry) -> Option<&str> {
     }
 }
 
-fn ndjson<'e>(entries: impl Iterator<Item = &'e Entry>, out: &mut impl Write) -> io::Result<()> {
+/// The exceptions about a rule that is loaded, in order.
+fn excepted<'x>(entry: &Entry, exceptions: &'x Exceptions) -> Vec<&'x Exception> {
+    entry.rule.as_ref().map_or(Vec::new(), |rule| exceptions.about(rule).collect())
+}
+
+/// Whether nothing of a rule is ever heard.
+fn mute(exception: &Exception) -> bool {
+    exception.when.is_none() && exception.from.is_none() && exception.until.is_none()
+}
+
+fn ndjson<'e>(
+    entries: impl Iterator<Item = &'e Entry>,
+    exceptions: &Exceptions,
+    out: &mut impl Write,
+) -> io::Result<()> {
     for entry in entries {
-        let line = json!({
+        let mut line = json!({
             "kind": "rule",
             "path": &*entry.origin.path,
             "id": entry.meta.id,
@@ -88,6 +105,14 @@ fn ndjson<'e>(entries: impl Iterator<Item = &'e Entry>, out: &mut impl Write) ->
             "loaded": entry.rule.is_ok(),
             "not_loaded": skip_reason(entry),
         });
+        // Only where there may be some: without the argument nothing is said about them.
+        if !exceptions.is_empty() {
+            let own = excepted(entry, exceptions).into_iter().map(|exception| {
+                let Exception { reason, path, line, .. } = exception;
+                json!({"reason": reason, "file": &**path, "line": line, "always": mute(exception)})
+            });
+            line["exceptions"] = own.collect();
+        }
         writeln!(out, "{line}")?;
     }
     Ok(())
@@ -96,6 +121,7 @@ fn ndjson<'e>(entries: impl Iterator<Item = &'e Entry>, out: &mut impl Write) ->
 /// Rules with something to say about them in full, the others a line each.
 fn table<'e>(
     entries: impl Iterator<Item = &'e Entry>,
+    exceptions: &Exceptions,
     talk: &Talk,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -105,6 +131,11 @@ fn table<'e>(
         writeln!(out, "{status:<11} {severity:<13} {}  {}", entry.meta.id, entry.meta.title)?;
         if let Some(reason) = skip_reason(entry) {
             writeln!(out, "            not loaded: {reason}")?;
+        }
+        for exception in excepted(entry, exceptions) {
+            let word = if mute(exception) { "kept quiet" } else { "has an exception" };
+            let (reason, place) = (clean(&exception.reason), exception.place());
+            writeln!(out, "            {word}: {reason} ({place})")?;
         }
         for diagnostic in &entry.diagnostics {
             writeln!(out, "{}\n", diagnose::render(entry, diagnostic, talk.data_color))?;

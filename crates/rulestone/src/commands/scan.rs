@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rulestone_alerts::render::screen;
 use rulestone_alerts::{
-    Alert, Binding, Cost, Format, ListedRule, Passed, Renderer, Report, Style, run as run_strata,
+    Alert, Binding, Cost, Exceptions, Format, Judged, Judging, ListedRule, Passed, QuietAlert,
+    QuietHits, Renderer, Report, Style, run as run_strata,
 };
 use rulestone_engine::{LogFile, Plan, ScanSettings, StateCounts, UnitOutcome};
-use rulestone_events::{Settings, Tally, Views};
+use rulestone_events::{Settings, Tally};
 use rulestone_ir::{Severity, Status};
 use rulestone_rules::{Ledger, Skip};
 use serde_json::json;
@@ -29,6 +30,7 @@ use crate::terminal::Talk;
 struct Wanted {
     scan: ScanSettings,
     format: Format,
+    quiet: QuietHits,
     fail_on: Option<Severity>,
 }
 
@@ -41,6 +43,7 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
         true => Ledger::default(),
         false => settings::load_rules(&args.rules, wanted.scan.jobs, talk)?,
     };
+    let exceptions = settings::load_exceptions(&args.exceptions, &args.rules, &ledger, talk)?;
     let views = settings::load_views(&args.rules)?;
     let plan = Plan::new(ledger.loaded(), &views);
     if size_of(&logs) >= LARGE {
@@ -53,7 +56,8 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     let (out, target) = output(args)?;
     let style = Style { color: talk.data_color && args.output.is_none(), ..plain_style(talk) };
     let mut pass = Pass::new(wanted.format.renderer(style, Box::new(out)), &logs, talk);
-    let counts = pass.run(&plan, &views, &wanted.scan, &stop);
+    let judging = Judging { views: &views, exceptions: &exceptions, quiet: wanted.quiet };
+    let counts = pass.run(&plan, &judging, &wanted.scan, &stop);
     let scanning = started.elapsed();
 
     let Pass { mut renderer, mut report, tally, progress, failure, .. } = pass;
@@ -62,13 +66,16 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
         report.set_state(*counts);
     }
     progress.finish();
+    report.set_exceptions(exceptions.usage(tally.span()));
     let able = finish_report(&mut report, &ledger, &plan, &tally, loading + scanning);
     add_hints(&mut report, args, talk);
     let written = match failure {
         Some(error) => Err(error),
         None => renderer.end(&report),
     };
-    if !talk.quiet {
+    // The screen that went to standard output is not said again.
+    let written_already = wanted.format == Format::Summary && args.output.is_none();
+    if !talk.quiet && !written_already {
         let screen_style = Style { color: talk.color, ..plain_style(talk) };
         // Nobody listens to a standard error that is closed.
         let _ = screen::write(&report, screen_style, &mut io::stderr().lock());
@@ -96,6 +103,15 @@ fn understand(args: &ScanArgs) -> Result<Wanted> {
         None if args.output.is_none() && io::stdout().is_terminal() => Format::Table,
         None => args.output.as_deref().and_then(format_of).unwrap_or(Format::Ndjson),
     };
+    if args.show_quiet && !format.shows_quiet() {
+        let with: Vec<&str> =
+            Format::ALL.into_iter().filter(|f| f.shows_quiet()).map(Format::as_str).collect();
+        return Err(Ends::usage(format!(
+            "--format {} has no place for what was kept quiet; --show-quiet goes with {}",
+            format.as_str(),
+            with.join(", ")
+        )));
+    }
     let ingest = Settings {
         from: args.from.as_deref().map(settings::time).transpose()?,
         to: args.to.as_deref().map(settings::time).transpose()?,
@@ -110,6 +126,7 @@ fn understand(args: &ScanArgs) -> Result<Wanted> {
             memory: settings::memory(&args.memory)?,
         },
         format,
+        quiet: if args.show_quiet { QuietHits::Shown } else { QuietHits::Counted },
         fail_on: args.fail_on.as_deref().map(settings::severity).transpose()?,
     })
 }
@@ -120,7 +137,7 @@ fn format_of(path: &Path) -> Option<Format> {
 }
 
 fn plain_style(talk: &Talk) -> Style {
-    Style { color: false, width: talk.width(), unicode: true }
+    Style { color: false, width: talk.width(), unicode: talk.unicode() }
 }
 
 type Out = BufWriter<Box<dyn Write>>;
@@ -174,16 +191,16 @@ impl<'l> Pass<'l> {
     fn run(
         &mut self,
         plan: &Plan,
-        views: &Views,
+        judging: &Judging<'_>,
         settings: &ScanSettings,
         stop: &AtomicBool,
     ) -> io::Result<StateCounts> {
         self.failure = self.renderer.begin().err();
-        let logs = self.logs;
-        run_strata(plan, views, settings, logs, stop, |passed| {
+        let (logs, exceptions) = (self.logs, judging.exceptions);
+        run_strata(plan, judging, settings, logs, stop, |passed| {
             match passed {
-                Passed::Unit(outcome) => self.take(outcome),
-                Passed::Alert(alert) => self.take_alert(&alert),
+                Passed::Unit(outcome) => self.take(outcome, exceptions),
+                Passed::Later(judged) => self.take_judged(judged, exceptions),
             }
             if self.failure.is_some() {
                 stop.store(true, Ordering::Relaxed);
@@ -202,8 +219,22 @@ impl<'l> Pass<'l> {
         self.report.add_alert(alert);
     }
 
-    fn take(&mut self, outcome: UnitOutcome<Alert>) {
-        outcome.hits.iter().for_each(|alert| self.take_alert(alert));
+    fn take_judged(&mut self, judged: Judged, exceptions: &Exceptions) {
+        match judged {
+            Judged::Alert(alert) => self.take_alert(&alert),
+            Judged::Quiet { by, alert } => {
+                if let (Some(alert), Some(exception)) = (alert, exceptions.get(by)) {
+                    let quiet = QuietAlert { alert: &alert, exception };
+                    self.write(|renderer| renderer.quiet(&quiet));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, outcome: UnitOutcome<Judged>, exceptions: &Exceptions) {
+        for judged in outcome.hits {
+            self.take_judged(judged, exceptions);
+        }
         self.progress.advance(&outcome.tally, self.report.alerts());
         if let Some(end) = &outcome.end {
             let name = &self.logs[outcome.log].name;
@@ -212,6 +243,15 @@ impl<'l> Pass<'l> {
             self.progress.log_done();
         }
         self.tally.add(outcome.tally);
+    }
+}
+
+impl Pass<'_> {
+    /// Writes, unless that failed before.
+    fn write(&mut self, write: impl FnOnce(&mut dyn Renderer) -> io::Result<()>) {
+        if self.failure.is_none() {
+            self.failure = write(&mut *self.renderer).err();
+        }
     }
 }
 
@@ -235,7 +275,7 @@ fn finish_report(
             },
         });
     }
-    let binding = Binding::from(&plan.summary(tally));
+    let binding = Binding::new(&plan.summary(tally), tally);
     let able = binding.able;
     let given_up = plan.expressions_given_up();
     if given_up > 0 {
@@ -257,13 +297,23 @@ fn add_hints(report: &mut Report, args: &ScanArgs, talk: &Talk) {
     }
     let rules: Vec<String> =
         args.rules.rules.iter().map(|path| format!(" -r {}", quoted(path))).collect();
-    let rules = rules.concat();
+    let exceptions = args.exceptions.exceptions.iter();
+    let exceptions: Vec<String> =
+        exceptions.map(|path| format!(" --exceptions {}", quoted(path))).collect();
+    let rules = rules.concat() + &exceptions.concat();
     let logs: Vec<String> = args.logs.iter().map(|path| quoted(path)).collect();
     let logs = logs.join(" ");
     if let Some(worst) = report.fired_rules().first().map(|fired| fired.rule.meta.id.clone()) {
+        let worst = quoted(Path::new(&worst));
         report.add_hint(format!("rulestone scan{rules} --rule {worst} {logs}"), "the worst alone");
-    } else if report.rules().loaded > 0 {
+    } else if report.rules().loaded > 0 && report.tally().events > 0 {
         report.add_hint(format!("rulestone explain RULE{rules} {logs}"), "what kept a rule silent");
+    }
+    if report.kept_quiet() > 0 && !args.show_quiet {
+        report.add_hint(
+            format!("rulestone scan{rules} --show-quiet {logs}"),
+            "what was kept quiet as well",
+        );
     }
     if report.rules().of(Status::Unsupported) + report.rules().of(Status::Invalid) > 0 {
         report.add_hint(
@@ -295,6 +345,8 @@ fn stats(
         "rules_loaded": plan.rules().len(),
         "rules_able": able,
         "alerts": report.alerts(),
+        "exceptions": report.exceptions().len(),
+        "kept_quiet": report.kept_quiet(),
         "jobs": jobs,
         "peak_rss_bytes": peak_memory(),
         "state": state_json(report.state()),
@@ -302,17 +354,8 @@ fn stats(
 }
 
 fn state_json(state: StateCounts) -> serde_json::Value {
-    let StateCounts {
-        rows,
-        spilled,
-        untimed,
-        keyless,
-        valueless,
-        undecided,
-        cut,
-        late,
-        evicted,
-    } = state;
+    let StateCounts { rows, spilled, untimed, keyless, valueless, undecided, cut, late, evicted } =
+        state;
     json!({
         "rows": rows,
         "rows_on_disk": spilled,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use rulestone_alerts::{Alert, Passed, run as run_strata};
+use rulestone_alerts::{Alert, Exceptions, Judged, Judging, Passed, QuietHits, run as run_strata};
 use rulestone_engine::{LogFile, Plan, ScanSettings};
 use rulestone_events::Views;
 use rulestone_ir::{Rule, Source};
@@ -193,9 +193,17 @@ impl<'v> Bench<'v> {
                 fired.entry(last.log.to_string()).or_default().push(last.event.record);
             }
         };
-        let ran = run_strata(&plan, self.views, &ScanSettings::default(), &logs, &stop, |passed| {
+        let exceptions = Exceptions::default();
+        let judging =
+            Judging { views: self.views, exceptions: &exceptions, quiet: QuietHits::Counted };
+        let mut fire = |judged: &Judged| {
+            if let Judged::Alert(alert) = judged {
+                fire(alert);
+            }
+        };
+        let ran = run_strata(&plan, &judging, &ScanSettings::default(), &logs, &stop, |passed| {
             match passed {
-                Passed::Alert(alert) => fire(&alert),
+                Passed::Later(judged) => fire(&judged),
                 Passed::Unit(outcome) => {
                     outcome.hits.iter().for_each(&mut fire);
                     if let Some(Err(error)) = outcome.end {
