@@ -10,6 +10,7 @@ mod json;
 mod lines;
 mod records;
 mod text;
+mod wrappers;
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
