@@ -395,6 +395,10 @@ impl Ingest {
                 Role::Time(at) => prefer(&mut header.time, *at, token),
                 Role::Dataset(at) => prefer(&mut header.dataset, *at, token),
                 Role::Type(at) => prefer(&mut header.record_type, *at, token),
+                Role::DatasetAndType(dataset, record_type) => {
+                    prefer(&mut header.dataset, *dataset, token);
+                    prefer(&mut header.record_type, *record_type, token);
+                }
             }
         }
         header

@@ -21,6 +21,8 @@ pub(crate) enum Role {
     Dataset(u8),
     /// What the record's own type is read from.
     Type(u8),
+    /// Both of them.
+    DatasetAndType(u8, u8),
 }
 
 /// One way of writing events.
@@ -416,10 +418,14 @@ impl Shape {
 
     /// What the path `name` is for a record without a Windows header.
     fn role(&self, name: &str, header: &str, at: u8) -> Option<Role> {
-        let dataset = || self.dataset.place(name).map(Role::Dataset);
-        let time = || (header == "TimeCreated_SystemTime").then_some(Role::Time(at));
-        let record_type = || self.r#type.place(name).map(Role::Type);
-        time().or_else(dataset).or_else(record_type)
+        if header == "TimeCreated_SystemTime" {
+            return Some(Role::Time(at));
+        }
+        match (self.dataset.place(name), self.r#type.place(name)) {
+            (Some(dataset), Some(record_type)) => Some(Role::DatasetAndType(dataset, record_type)),
+            (Some(dataset), None) => Some(Role::Dataset(dataset)),
+            (None, record_type) => record_type.map(Role::Type),
+        }
     }
 
     /// The path without the prefix that its shape puts before it, and whether that says that it

@@ -136,13 +136,20 @@ struct KindFields {
 /// The tables built in: schema, file, text.
 const BUILT_IN: &[(&str, &str, &str)] = &[
     ("entity", "windows.toml", include_str!("entity/windows.toml")),
+    ("entity", "endpoint.toml", include_str!("entity/endpoint.toml")),
     ("entity", "cloud.toml", include_str!("entity/cloud.toml")),
+    ("entity", "network.toml", include_str!("entity/network.toml")),
     ("entity", "unknown.toml", include_str!("entity/unknown.toml")),
     ("sigma", "windows_categories.toml", include_str!("sigma/windows_categories.toml")),
     ("sigma", "windows_services.toml", include_str!("sigma/windows_services.toml")),
+    ("sigma", "elastic.toml", include_str!("sigma/elastic.toml")),
+    ("sigma", "crowdstrike.toml", include_str!("sigma/crowdstrike.toml")),
+    ("sigma", "defender.toml", include_str!("sigma/defender.toml")),
     ("sigma", "antivirus.toml", include_str!("sigma/antivirus.toml")),
     ("sigma", "linux.toml", include_str!("sigma/linux.toml")),
+    ("sigma", "linux_services.toml", include_str!("sigma/linux_services.toml")),
     ("sigma", "cloud.toml", include_str!("sigma/cloud.toml")),
+    ("sigma", "network.toml", include_str!("sigma/network.toml")),
 ];
 
 impl Views {
