@@ -64,12 +64,9 @@ impl Default for Settings {
 pub struct Ingest {
     settings: Settings,
     paths: Paths,
-    /// For each path, one more than the place in `mark_sets` of what its presence says about the
-    /// shape of a record; 0 for nothing.
-    marks: Vec<u16>,
-    mark_sets: Vec<Marks>,
-    /// For each path, whether its value may be an event in itself.
-    payloads: Vec<bool>,
+    /// For each path, one more than the place in `signs` of what its presence says; 0 for nothing.
+    sign_of: Vec<u16>,
+    signs: Vec<Sign>,
     /// For the marks of records, the shapes they may have.
     shapes_of: HashMap<Marks, Vec<usize>, FixedState>,
     latest_marks: Option<(Marks, usize)>,
@@ -86,6 +83,14 @@ pub struct Ingest {
     more: Vec<(usize, Cell)>,
     key: Vec<u8>,
     latest: Option<usize>,
+}
+
+/// What a path says about the records that have it, before their shape is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sign {
+    marks: Marks,
+    /// Whether its value may be an event in itself.
+    is_payload: bool,
 }
 
 /// What a path means in records of one shape.
@@ -152,9 +157,8 @@ impl Ingest {
         Ingest {
             settings,
             paths: Paths::default(),
-            marks: Vec::new(),
-            mark_sets: Vec::new(),
-            payloads: Vec::new(),
+            sign_of: Vec::new(),
+            signs: Vec::new(),
             shapes_of: HashMap::with_hasher(hasher.clone()),
             latest_marks: None,
             unpacked: Vec::new(),
@@ -212,32 +216,33 @@ impl Ingest {
         interest: &dyn Interest,
         tally: &mut Tally,
     ) {
-        let mut marks = self.learn_marks();
-        if marks.1 {
+        let mut sign = self.sign();
+        if sign.is_payload {
             let unpacked = std::mem::take(&mut self.unpacked);
             self.unpacked = self.unpack(records, unpacked, &mut row, tally);
-            marks = self.learn_marks();
+            sign = self.sign();
         }
         let cells = std::mem::take(&mut self.cells);
         let unpacked = std::mem::take(&mut self.unpacked);
         let bytes = if row.is_unpacked { &unpacked } else { &records.bytes };
-        row.shape = self.shape_of(marks.0, &cells, bytes);
+        row.shape = self.shape_of(sign.marks, &cells, bytes);
         self.row(bytes, row, &cells, interest, tally);
         self.cells = cells;
         self.unpacked = unpacked;
     }
 
-    /// What the paths of a record say about its shape, and whether a value may be an event.
-    fn learn_marks(&mut self) -> (Marks, bool) {
+    /// What the paths of a record say together.
+    fn sign(&mut self) -> Sign {
         self.learn_paths();
-        let (mut marks, mut may_be_packed) = (Marks::default(), false);
+        let mut all = Sign::default();
         for cell in &self.cells {
-            if let Some(set) = self.marks[cell.path.index()].checked_sub(1) {
-                marks |= self.mark_sets[usize::from(set)];
+            if let Some(at) = self.sign_of[cell.path.index()].checked_sub(1) {
+                let own = self.signs[usize::from(at)];
+                all.marks |= own.marks;
+                all.is_payload |= own.is_payload;
             }
-            may_be_packed |= self.payloads[cell.path.index()];
         }
-        (marks, may_be_packed)
+        all
     }
 
     /// Puts the record that is packed into a value of this one behind the others in `unpacked`, and
@@ -253,7 +258,10 @@ impl Ingest {
             let bytes = if row.is_unpacked { &unpacked } else { &records.bytes };
             let (cells, paths, range) = (&self.cells, &self.paths, row.range.clone());
             let packed = Packed { cells, bytes, range, paths };
-            let found = packed.unpack(|cell| self.payloads[cell.path.index()]);
+            let found = packed.unpack(|cell| {
+                let sign = self.sign_of[cell.path.index()].checked_sub(1);
+                sign.is_some_and(|at| self.signs[usize::from(at)].is_payload)
+            });
             let Some(found) = found else { break };
             for failure in found.failures {
                 tally.skip(failure, records.place_name(row.record), 0);
@@ -339,19 +347,21 @@ impl Ingest {
     }
 
     fn learn_paths(&mut self) {
-        for at in self.marks.len()..self.paths.len() {
+        for at in self.sign_of.len()..self.paths.len() {
             let name = self.paths.name(PathId::at(at));
-            self.payloads.push(PAYLOADS.has(name));
-            let Some(marks) = SHAPES.marks(name) else {
-                self.marks.push(0);
+            let marks = SHAPES.marks(name);
+            let is_payload = PAYLOADS.has(name);
+            if marks.is_none() && !is_payload {
+                self.sign_of.push(0);
                 continue;
-            };
-            let known = self.mark_sets.iter().position(|own| *own == marks);
-            let set = known.unwrap_or(self.mark_sets.len());
-            if known.is_none() {
-                self.mark_sets.push(marks);
             }
-            self.marks.push(set as u16 + 1);
+            let sign = Sign { marks: marks.unwrap_or_default(), is_payload };
+            // There are no more of them than the tables have.
+            let place = self.signs.iter().position(|own| *own == sign).unwrap_or_else(|| {
+                self.signs.push(sign);
+                self.signs.len() - 1
+            });
+            self.sign_of.push(place as u16 + 1);
         }
     }
 

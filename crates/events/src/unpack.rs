@@ -36,6 +36,7 @@ struct Payload {
     keeps: Vec<String>,
     #[serde(default)]
     unless: Vec<String>,
+    into: Option<String>,
 }
 
 /// What a value may be.
@@ -98,7 +99,7 @@ impl Packed<'_> {
     /// Takes out what is packed into the values that `is_payload`; `None` where nothing looks so.
     pub(crate) fn unpack(&self, is_payload: impl Fn(&Cell) -> bool) -> Option<Unpacked> {
         let mut out: Option<Unpacked> = None;
-        let mut places: Vec<(&Cell, Vec<u8>)> = Vec::new();
+        let mut places: Vec<Place<'_>> = Vec::new();
         for cell in self.cells.iter().filter(|cell| is_payload(cell)) {
             let token = cell.token(self.bytes);
             if !looks_packed(token) {
@@ -114,7 +115,7 @@ impl Packed<'_> {
                     out.failures.clear();
                     return Some(std::mem::take(out));
                 }
-                Some(inner) => places.push((cell, inner)),
+                Some(inner) => places.push(Place { cell, inner, into: payload.into.as_deref() }),
             }
         }
         if let Some(out) = &mut out
@@ -170,18 +171,33 @@ impl Packed<'_> {
         record
     }
 
-    /// The record with the values in the place of their texts.
-    fn in_place_of_values(&self, places: &[(&Cell, Vec<u8>)]) -> Vec<u8> {
+    /// The record with the values in the place of their texts, or by names of their own.
+    fn in_place_of_values(&self, places: &[Place<'_>]) -> Vec<u8> {
         let mut record = Vec::with_capacity(self.range.len());
         let mut at = self.range.start;
-        for (cell, inner) in places {
-            record.extend_from_slice(&self.bytes[at..cell.start as usize]);
-            record.extend_from_slice(inner);
-            at = cell.end as usize;
+        for place in places.iter().filter(|place| place.into.is_none()) {
+            record.extend_from_slice(&self.bytes[at..place.cell.start as usize]);
+            record.extend_from_slice(&place.inner);
+            at = place.cell.end as usize;
         }
-        record.extend_from_slice(&self.bytes[at..self.range.end]);
+        record.extend_from_slice(&self.bytes[at..self.range.end - 1]);
+        for place in places {
+            let Some(name) = place.into else { continue };
+            record.push(b',');
+            write_string(name, &mut record);
+            record.push(b':');
+            record.extend_from_slice(&place.inner);
+        }
+        record.push(b'}');
         record
     }
+}
+
+/// What was read from a value.
+struct Place<'a> {
+    cell: &'a Cell,
+    inner: Vec<u8>,
+    into: Option<&'a str>,
 }
 
 /// Whether a token is a text that starts as XML or JSON does: asked of its first bytes alone.

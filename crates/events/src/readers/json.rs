@@ -146,7 +146,7 @@ impl JsonLog {
             let reason = "JSON around the records cut off before its end";
             tally.skip(reason, self.log.to_string(), bytes);
         }
-        if end == 0 && tally.skipped.is_empty() {
+        if end == 0 && tally.skipped.is_empty() && self.source_bytes == 0 {
             return self.failed.take().map_or(Ok(None), Err);
         }
         let mut rest = spare_buffer();
@@ -178,7 +178,7 @@ impl JsonLog {
             let mut piece = vec![0; missing.clamp(2, PIECE)];
             let read = self.reader.read(&mut piece)?;
             self.at_end = read == 0;
-            self.source_bytes += read as u64;
+            self.source_bytes += if self.unwrap.is_some() { read as u64 } else { 0 };
             self.take_in(&piece[..read]);
             if let (true, Some(unwrap)) = (self.at_end, &mut self.unwrap) {
                 self.ends_early = unwrap.finish(&mut self.text);

@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memchr3;
+use memchr::{memchr, memchr3};
 use serde::Deserialize;
 
 use crate::tokens::{skip_space, string_end, unescape, value_end};
@@ -125,6 +125,11 @@ pub(crate) struct Unwrap {
     left_out: u64,
     /// Whether a backslash stands before the next byte.
     escaped: bool,
+    /// Whether every object of the log is on a line of its own, as the first one was: then a line
+    /// end inside an object says that something is missing.
+    lines: Option<bool>,
+    /// Whether the first object has a line end in it.
+    broken_lines: bool,
 }
 
 /// An object or list on the way to the records.
@@ -177,6 +182,8 @@ impl Unwrap {
             whole: None,
             left_out: 0,
             escaped: false,
+            lines: None,
+            broken_lines: false,
         }
     }
 
@@ -213,7 +220,9 @@ impl Unwrap {
 
     /// In a value: to the next quote or bracket.
     fn value(&mut self, piece: &[u8], start: usize, fate: Fate, out: &mut Vec<u8>) -> usize {
-        let special = |b: &u8| matches!(b, b'"' | b'{' | b'[' | b'}' | b']');
+        let lines = self.lines == Some(true);
+        let special =
+            |b: &u8| matches!(b, b'"' | b'{' | b'[' | b'}' | b']') || (*b == b'\n' && lines);
         let length = piece[start..].iter().position(special);
         let end = length.map_or(piece.len(), |length| start + length + 1);
         self.give(&piece[start..end], fate, out);
@@ -221,6 +230,7 @@ impl Unwrap {
             None => {}
             Some(b'"') => self.state = State::Text(fate),
             Some(b'{' | b'[') => self.open += 1,
+            Some(b'\n') => self.resume(out),
             Some(_) => {
                 self.open = self.open.saturating_sub(1);
                 if self.open == 0 {
@@ -259,7 +269,7 @@ impl Unwrap {
     }
 
     fn lost(&mut self, piece: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
-        let length = memchr::memchr(b'\n', &piece[start..]);
+        let length = memchr(b'\n', &piece[start..]);
         let end = length.map_or(piece.len(), |length| start + length + 1);
         out.extend_from_slice(&piece[start..end]);
         if length.is_some() {
@@ -273,6 +283,10 @@ impl Unwrap {
             (State::Outside, b'{') => self.enter(Frame { is_list: false, next: 0 }, byte, out),
             // What stands between objects is for the reader to judge.
             (State::Outside, _) => out.push(byte),
+            (_, b'\n') if self.lines == Some(true) => {
+                self.leave_out(&[byte], out);
+                self.resume(out);
+            }
             (State::InKey, _) => self.key_byte(byte, out),
             (State::Word(_), b',' | b'}' | b']') => {
                 self.ended();
@@ -363,6 +377,9 @@ impl Unwrap {
         if is_element && let Some(whole) = self.whole.take() {
             out.extend_from_slice(&whole);
         }
+        if self.spine.is_empty() {
+            self.lines.get_or_insert(!self.broken_lines);
+        }
         self.ended();
     }
 
@@ -399,13 +416,17 @@ impl Unwrap {
 
     fn give(&mut self, bytes: &[u8], fate: Fate, out: &mut Vec<u8>) {
         match fate {
-            Fate::Copied => out.extend_from_slice(bytes),
+            Fate::Copied => {
+                self.broken_lines |= self.lines.is_none() && memchr(b'\n', bytes).is_some();
+                out.extend_from_slice(bytes);
+            }
             Fate::LeftOut => self.leave_out(bytes, out),
         }
     }
 
     fn leave_out(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         self.left_out += bytes.len() as u64;
+        self.broken_lines |= self.lines.is_none() && memchr(b'\n', bytes).is_some();
         match &mut self.whole {
             Some(whole) => whole.extend_from_slice(bytes),
             None => out.extend(bytes.iter().filter(|b| **b == b'\n')),
