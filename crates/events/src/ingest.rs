@@ -733,11 +733,18 @@ fn time_of(token: &[u8]) -> Option<Time> {
     let time = match token {
         [b'"', inner @ .., b'"'] => std::str::from_utf8(inner)
             .ok()
-            .and_then(|text| Time::parse(text).or_else(|| counted_time(text)))
+            .and_then(|text| Time::parse(text).or_else(|| counted_in_text(text)))
             .or_else(|| decode(token).time()),
         number => std::str::from_utf8(number).ok().and_then(counted_time),
     };
     time.filter(|time| *time != Time::FILETIME_ZERO)
+}
+
+/// A number in text is a time where it comes to one in this age: `20240506` is a date of another
+/// spelling.
+fn counted_in_text(text: &str) -> Option<Time> {
+    let [first, last] = [315_532_800, 4_102_444_800].map(Time::from_seconds);
+    counted_time(text).filter(|time| Some(*time) >= first && Some(*time) < last)
 }
 
 /// A time that is counted from a beginning: which unit it is counted in shows in its size. Seconds,
@@ -786,6 +793,8 @@ mod tests {
             ("\"1714979289250000\"", Some("2024-05-06T07:08:09.2500000Z")),
             ("1714979289250000000", Some("2024-05-06T07:08:09.2500000Z")),
             ("\"133594528892500000\"", Some("2024-05-06T07:08:09.2500000Z")),
+            ("\"20240506\"", None),
+            ("\"20240506070809\"", None),
             ("\"yesterday\"", None),
             ("\"\"", None),
             ("true", None),
