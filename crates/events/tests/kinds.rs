@@ -11,7 +11,7 @@ use rulestone_events::{Event, Fields, Ingest, Log, ScopeKind, Settings, Tally, V
 use rulestone_value::Value;
 
 fn read(bytes: &[u8]) -> (Vec<Event>, Tally) {
-    let mut log = Log::from_reader(Cursor::new(bytes.to_vec()), Arc::from("log")).unwrap();
+    let mut log = Log::from_reader(Cursor::new(bytes.to_vec()), Arc::from("log")).expect("a log");
     let (mut ingest, mut tally) = (Ingest::new(Settings::default()), Tally::default());
     let mut events = Vec::new();
     while let Some(unit) = log.next_unit() {
@@ -57,10 +57,10 @@ fn entities(views: &Views, event: &Event) -> String {
 fn print(views: &Views, event: &Event, out: &mut String) {
     let time = event.time.map_or_else(|| "no time".to_owned(), |time| time.to_string());
     let kind = &event.kind;
-    writeln!(out, "{}: {} [{}]", event.shape, kind.label(), kind.product).unwrap();
-    writeln!(out, "  {time}  {}", entities(views, event)).unwrap();
+    writeln!(out, "{}: {} [{}]", event.shape, kind.label(), kind.product).expect("text");
+    writeln!(out, "  {time}  {}", entities(views, event)).expect("text");
     for (name, value) in &event.fields {
-        writeln!(out, "    {name} = {}", text(value)).unwrap();
+        writeln!(out, "    {name} = {}", text(value)).expect("text");
     }
 }
 

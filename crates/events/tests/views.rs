@@ -10,18 +10,19 @@ use rulestone_value::Value;
 
 fn event(record: &str) -> Event {
     let bytes = record.as_bytes().to_vec();
-    let mut log = Log::from_reader(Cursor::new(bytes), Arc::from("log")).unwrap();
+    let mut log = Log::from_reader(Cursor::new(bytes), Arc::from("log")).expect("a log");
     let mut events = Vec::new();
-    let unit = log.next_unit().unwrap();
+    let unit = log.next_unit().expect("a log");
     Ingest::new(Settings::default()).read(unit.into_records(), &Fields::All, |batch| {
         events.extend(batch.rows.iter().map(|row| batch.event(row)));
     });
-    events.pop().unwrap()
+    events.pop().expect("a log")
 }
 
 fn keys(scope: &str) -> BTreeMap<Arc<str>, Arc<str>> {
-    let pair =
-        |word: &str| word.split_once('=').map(|(k, v)| (Arc::from(k), Arc::from(v))).unwrap();
+    let pair = |word: &str| {
+        word.split_once('=').map(|(k, v)| (Arc::from(k), Arc::from(v))).expect("a log")
+    };
     scope.split(' ').map(pair).collect()
 }
 
@@ -232,7 +233,7 @@ const SERVICES: &[Case] = &[
 
 #[test]
 fn fields_read_as_the_scope_means_them() {
-    let views = Views::built_in().unwrap();
+    let views = Views::built_in().expect("a log");
     for (scope, record, fields) in ENDPOINTS.iter().chain(SERVICES) {
         let event = event(record);
         let kind = served(&views, scope, &event);
@@ -250,16 +251,16 @@ fn fields_read_as_the_scope_means_them() {
 /// Who stands in for something says so, and in what.
 #[test]
 fn what_stands_in_says_so() {
-    let views = Views::built_in().unwrap();
+    let views = Views::built_in().expect("a log");
     for (scope, record, _) in ENDPOINTS {
-        let kind = served(&views, scope, &event(record)).unwrap();
+        let kind = served(&views, scope, &event(record)).expect("a log");
         assert!(kind.stand_in.is_some(), "{scope}: {record}");
     }
 }
 
 #[test]
 fn events_of_another_sort_do_not_serve() {
-    let views = Views::built_in().unwrap();
+    let views = Views::built_in().expect("a log");
     let cases = [
         ("product=windows category=process_creation", ENDPOINTS[1].1),
         ("product=linux category=process_creation", ENDPOINTS[0].1),

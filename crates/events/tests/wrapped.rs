@@ -63,7 +63,7 @@ fn records_are_found_and_numbered() {
     for (text, expected) in cases {
         let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         for (bytes, stretch) in [(text.as_bytes(), 1 << 20), (text.as_bytes(), 7), (&utf16, 11)] {
-            let (events, tally) = read(bytes, stretch).unwrap();
+            let (events, tally) = read(bytes, stretch).expect("a log");
             let joined = |event: &Event| {
                 let all =
                     event.get("a").elements().iter().filter_map(|e| Some(e.text()?.into_owned()));
@@ -93,7 +93,7 @@ fn what_is_no_record_is_counted() {
         ("{\"Records\":[{\"a\":\"x\"},{\"a\" 5},{\"a\":\"y\"}]}", 2, "not a JSON object"),
     ];
     for (text, count, reason) in cases {
-        let (events, tally) = read(text.as_bytes(), 1 << 20).unwrap();
+        let (events, tally) = read(text.as_bytes(), 1 << 20).expect("a log");
         assert_eq!(events.len(), count, "{text}");
         assert_eq!(tally.skipped.keys().collect::<Vec<_>>(), [reason], "{text}");
     }
@@ -105,7 +105,8 @@ fn a_wrapped_log_is_read_in_stretches() {
     let record = |n: usize| format!("{{\"a\":\"{n}\",\"b\":[1,{{\"c\":\"]}}\"}}]}}");
     let records: Vec<String> = (1..=5000).map(record).collect();
     let text = format!("{{\"Records\":[{}]}}", records.join(","));
-    let mut log = Log::from_reader(Cursor::new(text.into_bytes()), Arc::from("log")).unwrap();
+    let mut log =
+        Log::from_reader(Cursor::new(text.into_bytes()), Arc::from("log")).expect("a log");
     log.set_stretch(4096);
     let (mut units, mut events) = (0, 0);
     while let Some(unit) = log.next_unit() {
@@ -136,10 +137,10 @@ fn seeds() -> Vec<Vec<u8>> {
         seeds.push(line(record.to_owned()));
         seeds.push(line(format!("{{\"_index\":\"i\",\"_source\":{record}}}")));
         seeds.push(line(format!("{{\"preview\":false,\"result\":{record}}}")));
-        seeds.push(format!("{{\"Records\":[{}]}}", vec![record; 6].join(",\n")).into_bytes());
+        seeds.push(format!("{{\"Records\":[{}]}}", [record; 6].join(",\n")).into_bytes());
         seeds.push(line(format!("{{\"records\":[{record},{record}]}}")));
         let hit = format!("{{\"_id\":\"1\",\"_source\":{record}}}");
-        let hits = vec![hit.as_str(); 6].join(",");
+        let hits = [hit.as_str(); 6].join(",");
         seeds.push(format!("{{\"took\":1,\"hits\":{{\"hits\":[{hits}]}}}}").into_bytes());
     }
     seeds
@@ -184,12 +185,12 @@ fn damage_neither_stops_nor_hides_anything() {
         read_logs += 1;
         let what = String::from_utf8_lossy(&bytes);
         // Where the units are cut does not show.
-        let (in_pieces, pieces) = read(&bytes, 64).unwrap();
+        let (in_pieces, pieces) = read(&bytes, 64).expect("a log");
         assert_eq!(values(&in_pieces), values(&events), "{what}");
         assert_eq!(pieces.events, tally.events, "{what}");
         // Nothing is gone without being counted: a record that is no longer recognised for what it
         // is still has its values.
-        let whole = amount(&read(seed, 1 << 20).unwrap().0);
+        let whole = amount(&read(seed, 1 << 20).expect("a log").0);
         let counted: u64 = tally.skipped.values().map(|skipped| skipped.count).sum();
         let is_there = 2 * amount(&events) >= whole;
         assert!(is_there || counted > 0 || bytes.len() < seed.len(), "{what}: {tally:?}");
@@ -211,7 +212,7 @@ fn a_broken_record_costs_itself_alone() {
     ];
     for bad in cases {
         let text = format!("{good}\n{good}\n{bad}\n{good}\n{good}\n");
-        let (events, tally) = read(text.as_bytes(), 1 << 20).unwrap();
+        let (events, tally) = read(text.as_bytes(), 1 << 20).expect("a log");
         let good = values(&events).into_iter().filter(|(_, value)| value == "x").count();
         assert_eq!(good, 4, "{bad}: {:?}", values(&events));
         assert!(!tally.skipped.is_empty(), "{bad}");
