@@ -10,6 +10,7 @@ mod json;
 mod lines;
 mod records;
 mod text;
+mod wrappers;
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
@@ -97,7 +98,7 @@ pub struct Log {
 enum Inner {
     Empty,
     Evtx(EvtxLog),
-    Json(JsonLog),
+    Json(Box<JsonLog>),
     Lines(LinesLog),
 }
 
@@ -175,7 +176,9 @@ impl Log {
         let mut failed = None;
         let inner = match format {
             Format::Empty if head.len() < PEEK => Inner::Empty,
-            Format::Empty | Format::Json => Inner::Json(JsonLog::new(head, reader, name.clone())),
+            Format::Empty | Format::Json => {
+                Inner::Json(Box::new(JsonLog::new(head, reader, name.clone())))
+            }
             Format::Evtx => {
                 let mut bytes = head;
                 failed = reader.read_to_end(&mut bytes).err().map(|error| error.to_string());

@@ -120,7 +120,8 @@ impl Parser<'_> {
         }
         let Some(inner) = rest.strip_prefix('(') else {
             self.rest = rest;
-            return Ok(Expr::Raw(name.into()));
+            let is_null = name == "null";
+            return Ok(if is_null { Expr::Constant(Value::Null) } else { Expr::Raw(name.into()) });
         };
         self.rest = inner.trim_start();
         let arguments = self.arguments()?;
@@ -212,6 +213,11 @@ mod tests {
             ("lookup(levels, Label)", "High"),
             ("lookup(levels, User)", "bob"),
             ("registry_path(Path)", "HKLM\\SOFTWARE\\x"),
+            ("registry_path('HKEY_CURRENT_USER\\x')", "HKCU\\x"),
+            (
+                "sysmon_key('HKEY_LOCAL_MACHINE\\SYSTEM\\ControlSet001\\x')",
+                "HKLM\\System\\CurrentControlSet\\x",
+            ),
             ("find(levels, 's-1-16-12288')", "High"),
             (
                 "sysmon_key('\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\x')",
@@ -235,6 +241,8 @@ mod tests {
             "concat(Domain, None)",
             "account(Domain, Dash)",
             "basename(None)",
+            "null",
+            "registry_details(None, User)",
         ];
         for text in nulls {
             assert!(Expr::parse(text, &tables).unwrap().value(&event).is_null(), "{text}");

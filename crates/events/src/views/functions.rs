@@ -116,9 +116,16 @@ fn hash_part(values: &[Value]) -> Value {
     })
 }
 
-/// A path of the kernel's registry name space as users write it.
+/// A path of the kernel's registry name space, or one with its hive's long name, as users write it.
 fn registry_path(values: &[Value]) -> Value {
-    const HIVES: [(&str, &str); 2] = [("\\REGISTRY\\MACHINE", "HKLM"), ("\\REGISTRY\\USER", "HKU")];
+    const HIVES: [(&str, &str); 6] = [
+        ("\\REGISTRY\\MACHINE", "HKLM"),
+        ("\\REGISTRY\\USER", "HKU"),
+        ("HKEY_LOCAL_MACHINE", "HKLM"),
+        ("HKEY_USERS", "HKU"),
+        ("HKEY_CURRENT_USER", "HKCU"),
+        ("HKEY_CLASSES_ROOT", "HKCR"),
+    ];
     each(&values[0], |text| {
         let short = HIVES.iter().find_map(|(long, short)| {
             let head = text.get(..long.len())?;
@@ -155,7 +162,8 @@ fn current_control_set(path: &str) -> String {
 /// A registry value of Security 4657 as Sysmon 13 writes it, by the code of its type.
 fn registry_details(values: &[Value]) -> Value {
     let [kind, value] = values else { return Value::Null };
-    if is_blank(kind) && is_blank(value) {
+    // What no type is known of cannot be written as Sysmon would.
+    if is_blank(kind) {
         return Value::Null;
     }
     let text = value.text().unwrap_or_default();

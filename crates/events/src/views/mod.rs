@@ -31,7 +31,7 @@ use thiserror::Error;
 
 pub use expr::{Expr, ExprError};
 
-use crate::kinds::{Kind, KindMatch};
+use crate::kinds::{Kind, KindMatch, TypeWord};
 use expr::Tables;
 
 /// The tables of all schemas.
@@ -120,8 +120,8 @@ struct KindEntry {
     channel: Vec<String>,
     #[serde(default)]
     provider: Vec<String>,
-    #[serde(default)]
-    event_id: Vec<u32>,
+    #[serde(default, alias = "type")]
+    event_id: Vec<TypeWord>,
 }
 
 #[derive(Deserialize)]
@@ -136,13 +136,20 @@ struct KindFields {
 /// The tables built in: schema, file, text.
 const BUILT_IN: &[(&str, &str, &str)] = &[
     ("entity", "windows.toml", include_str!("entity/windows.toml")),
+    ("entity", "endpoint.toml", include_str!("entity/endpoint.toml")),
     ("entity", "cloud.toml", include_str!("entity/cloud.toml")),
+    ("entity", "network.toml", include_str!("entity/network.toml")),
     ("entity", "unknown.toml", include_str!("entity/unknown.toml")),
     ("sigma", "windows_categories.toml", include_str!("sigma/windows_categories.toml")),
     ("sigma", "windows_services.toml", include_str!("sigma/windows_services.toml")),
+    ("sigma", "elastic.toml", include_str!("sigma/elastic.toml")),
+    ("sigma", "crowdstrike.toml", include_str!("sigma/crowdstrike.toml")),
+    ("sigma", "defender.toml", include_str!("sigma/defender.toml")),
     ("sigma", "antivirus.toml", include_str!("sigma/antivirus.toml")),
     ("sigma", "linux.toml", include_str!("sigma/linux.toml")),
+    ("sigma", "linux_services.toml", include_str!("sigma/linux_services.toml")),
     ("sigma", "cloud.toml", include_str!("sigma/cloud.toml")),
+    ("sigma", "network.toml", include_str!("sigma/network.toml")),
 ];
 
 impl Views {
@@ -302,7 +309,9 @@ impl ScopeKind {
 
     /// Whether its matches let an event with this id be one of its kinds.
     pub fn allows_event_id(&self, id: u32) -> bool {
-        self.kinds.iter().all(|kind| kind.event_id.is_empty() || kind.event_id.contains(&id))
+        self.kinds
+            .iter()
+            .all(|kind| kind.event_id.is_empty() || kind.event_id.contains(&TypeWord::Id(id)))
     }
 
     /// The kinds in one line, for whoever has to switch them on.
