@@ -37,7 +37,22 @@ pub struct Batch<'a> {
     /// The fields that somebody wants of this kind, one code a row.
     pub columns: &'a [Column],
     pub(crate) ingest: &'a Ingest,
+    pub(crate) source: Source<'a>,
+}
+
+/// The bytes that rows are ranges of.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// Those of the unit.
     pub(crate) bytes: &'a [u8],
+    /// Those of records that had to be unpacked.
+    pub(crate) unpacked: &'a [u8],
+}
+
+impl<'a> Source<'a> {
+    fn record(&self, row: &Row) -> &'a [u8] {
+        &(if row.is_unpacked { self.unpacked } else { self.bytes })[row.range.clone()]
+    }
 }
 
 impl Batch<'_> {
@@ -48,13 +63,13 @@ impl Batch<'_> {
 
     /// Whether one of the filter's texts may be in one of a row's values.
     pub fn may_have(&self, row: &Row, filter: &mut TextFilter) -> bool {
-        filter.may_be_in(&self.bytes[row.range.clone()])
+        filter.may_be_in(self.source.record(row))
             || SHAPES.get(row.shape).constants().any(|(_, text)| filter.may_be_in(text.as_bytes()))
     }
 
     /// A row's event, decoded whole.
     pub fn event(&self, row: &Row) -> Event {
-        self.ingest.decode(self.kind, row, self.bytes)
+        self.ingest.decode(self.kind, row, self.source.record(row))
     }
 }
 
@@ -65,15 +80,18 @@ pub struct Row {
     pub record: u64,
     /// When it happened.
     pub time: Option<Time>,
-    /// Its bytes within the unit.
+    /// Its bytes within the unit, or among the unpacked.
     pub(crate) range: Range<usize>,
+    pub(crate) is_unpacked: bool,
+    /// Where it starts within the unit.
+    pub(crate) position: usize,
     pub(crate) shape: usize,
 }
 
 impl Row {
     /// Where it is among the events of its unit: greater for later ones, of whatever kind.
     pub fn position(&self) -> usize {
-        self.range.start
+        self.position
     }
 }
 

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use rulestone_value::{Time, Value};
 
-use crate::batch::{Batch, Code, Column, Dictionary, Row};
+use crate::batch::{Batch, Code, Column, Dictionary, Row, Source};
 use crate::event::without_spaces;
-use crate::kinds::{Role, SHAPES};
+use crate::kinds::{Condition, Marks, Role, SHAPES};
 use crate::paths::{MAX_PATHS, PathId, Paths, rand_seed};
 use crate::readers::{Records, give_back};
 use crate::tally::{KindTally, Tally};
 use crate::tokens::{Cell, decode, walk_object};
+use crate::unpack::{PAYLOADS, Packed};
 use crate::{Event, Kind};
 
 /// Says which fields of a kind's events are worth keeping.
@@ -63,8 +64,17 @@ impl Default for Settings {
 pub struct Ingest {
     settings: Settings,
     paths: Paths,
-    /// For each path, what its presence says about the shape of a record.
-    marks: Vec<u64>,
+    /// For each path, one more than the place in `mark_sets` of what its presence says about the
+    /// shape of a record; 0 for nothing.
+    marks: Vec<u16>,
+    mark_sets: Vec<Marks>,
+    /// For each path, whether its value may be an event in itself.
+    payloads: Vec<bool>,
+    /// For the marks of records, the shapes they may have.
+    shapes_of: HashMap<Marks, Vec<usize>, FixedState>,
+    latest_marks: Option<(Marks, usize)>,
+    /// Records as they are once what was packed into one of their values is taken out.
+    unpacked: Vec<u8>,
     /// For each shape and path, what the value is.
     uses: Vec<Vec<Option<Use>>>,
     dictionaries: Vec<Dictionary>,
@@ -84,6 +94,8 @@ struct Use {
     /// The field's own name without spaces.
     key: Arc<str>,
     role: Option<Role>,
+    /// A name it is read by as well, where the record has no value of that name.
+    copy: Option<Arc<str>>,
 }
 
 /// The events of one kind in one shape.
@@ -113,7 +125,25 @@ struct Header<'a> {
     channel: &'a [u8],
     event_id: &'a [u8],
     time: Option<(u8, &'a [u8])>,
+    dataset: Option<(u8, &'a [u8])>,
+    record_type: Option<(u8, &'a [u8])>,
 }
+
+/// Takes a value whose name stands further up its list than the one before.
+fn prefer<'a>(best: &mut Option<(u8, &'a [u8])>, at: u8, token: &'a [u8]) {
+    if best.is_none_or(|(other, _)| at < other) {
+        *best = Some((at, token));
+    }
+}
+
+/// Distinct sets of marks remembered.
+const MAX_MARKS: usize = 4096;
+
+/// Memory kept for records that were unpacked.
+const LARGEST_UNPACKED: usize = 8 << 20;
+
+/// How often a value that is an event may hold another in one of its own.
+const MAX_PACKED: usize = 3;
 
 impl Ingest {
     /// An ingest that remembers nothing yet.
@@ -123,6 +153,11 @@ impl Ingest {
             settings,
             paths: Paths::default(),
             marks: Vec::new(),
+            mark_sets: Vec::new(),
+            payloads: Vec::new(),
+            shapes_of: HashMap::with_hasher(hasher.clone()),
+            latest_marks: None,
+            unpacked: Vec::new(),
             uses: Vec::new(),
             dictionaries: Vec::new(),
             dictionary_of: HashMap::with_hasher(hasher.clone()),
@@ -149,9 +184,15 @@ impl Ingest {
             self.cells.clear();
             match walk_object(&records.bytes, place.start, &mut self.paths, &mut self.cells) {
                 Ok(end) => {
-                    let range = place.start..end;
-                    let row = Row { record: place.record, time: None, range, shape: 0 };
-                    self.row(&records.bytes, row, interest, &mut tally);
+                    let row = Row {
+                        record: place.record,
+                        time: None,
+                        range: place.start..end,
+                        position: place.start,
+                        is_unpacked: false,
+                        shape: 0,
+                    };
+                    self.record(&records, row, interest, &mut tally);
                     records.pass(&mut cursor, end);
                 }
                 Err(fault) => records.skip(&mut cursor, place, fault.reason(), &mut tally),
@@ -163,22 +204,130 @@ impl Ingest {
         tally
     }
 
-    fn row(&mut self, bytes: &[u8], mut row: Row, interest: &dyn Interest, tally: &mut Tally) {
+    /// Takes a record in, unpacked where one of its values is an event in itself.
+    fn record(
+        &mut self,
+        records: &Records,
+        mut row: Row,
+        interest: &dyn Interest,
+        tally: &mut Tally,
+    ) {
+        let mut marks = self.learn_marks();
+        if marks.1 {
+            let unpacked = std::mem::take(&mut self.unpacked);
+            self.unpacked = self.unpack(records, unpacked, &mut row, tally);
+            marks = self.learn_marks();
+        }
         let cells = std::mem::take(&mut self.cells);
+        let unpacked = std::mem::take(&mut self.unpacked);
+        let bytes = if row.is_unpacked { &unpacked } else { &records.bytes };
+        row.shape = self.shape_of(marks.0, &cells, bytes);
+        self.row(bytes, row, &cells, interest, tally);
+        self.cells = cells;
+        self.unpacked = unpacked;
+    }
+
+    /// What the paths of a record say about its shape, and whether a value may be an event.
+    fn learn_marks(&mut self) -> (Marks, bool) {
         self.learn_paths();
-        let marks = cells.iter().fold(0, |marks, cell| marks | self.marks[cell.path.index()]);
-        row.shape = SHAPES.of_marks(marks);
-        self.learn_uses(row.shape, &cells);
-        let header = self.header(row.shape, &cells, bytes);
+        let (mut marks, mut may_be_packed) = (Marks::default(), false);
+        for cell in &self.cells {
+            if let Some(set) = self.marks[cell.path.index()].checked_sub(1) {
+                marks |= self.mark_sets[usize::from(set)];
+            }
+            may_be_packed |= self.payloads[cell.path.index()];
+        }
+        (marks, may_be_packed)
+    }
+
+    /// Puts the record that is packed into a value of this one behind the others in `unpacked`, and
+    /// its values into the cells.
+    fn unpack(
+        &mut self,
+        records: &Records,
+        mut unpacked: Vec<u8>,
+        row: &mut Row,
+        tally: &mut Tally,
+    ) -> Vec<u8> {
+        for _ in 0..MAX_PACKED {
+            let bytes = if row.is_unpacked { &unpacked } else { &records.bytes };
+            let (cells, paths, range) = (&self.cells, &self.paths, row.range.clone());
+            let packed = Packed { cells, bytes, range, paths };
+            let found = packed.unpack(|cell| self.payloads[cell.path.index()]);
+            let Some(found) = found else { break };
+            for failure in found.failures {
+                tally.skip(failure, records.place_name(row.record), 0);
+            }
+            let Some(record) = found.record else { break };
+            let start = unpacked.len();
+            unpacked.extend_from_slice(&record);
+            if let Err(reason) = self.walk_unpacked(&unpacked, start) {
+                tally.skip(reason, records.place_name(row.record), 0);
+                unpacked.truncate(start);
+                let bytes = if row.is_unpacked { &unpacked } else { &records.bytes };
+                self.cells.clear();
+                // It was walked before.
+                let _ = walk_object(bytes, row.range.start, &mut self.paths, &mut self.cells);
+                break;
+            }
+            (row.range, row.is_unpacked) = (start..unpacked.len(), true);
+            if !found.replaced {
+                break;
+            }
+        }
+        unpacked
+    }
+
+    fn walk_unpacked(&mut self, unpacked: &[u8], start: usize) -> Result<(), &'static str> {
+        if unpacked.len() > u32::MAX as usize {
+            return Err("record too long to be unpacked");
+        }
+        self.cells.clear();
+        let walked = walk_object(unpacked, start, &mut self.paths, &mut self.cells);
+        self.learn_paths();
+        walked.map(|_| ()).map_err(crate::tokens::Fault::reason)
+    }
+
+    /// The shape of a record: mostly the one of the record before.
+    fn shape_of(&mut self, marks: Marks, cells: &[Cell], bytes: &[u8]) -> usize {
+        if let Some((latest, shape)) = self.latest_marks
+            && latest == marks
+        {
+            return shape;
+        }
+        if self.shapes_of.len() > MAX_MARKS {
+            self.shapes_of.clear();
+        }
+        let shapes = self.shapes_of.entry(marks).or_insert_with(|| SHAPES.of_marks(&marks));
+        if let [shape] = shapes[..] {
+            self.latest_marks = Some((marks, shape));
+            return shape;
+        }
+        let paths = &self.paths;
+        let has = |condition: &Condition| {
+            cells.iter().any(|cell| condition.holds(paths.name(cell.path), cell.token(bytes)))
+        };
+        shapes.iter().copied().find(|shape| SHAPES.get(*shape).fits(has)).unwrap_or(0)
+    }
+
+    fn row(
+        &mut self,
+        bytes: &[u8],
+        mut row: Row,
+        cells: &[Cell],
+        interest: &dyn Interest,
+        tally: &mut Tally,
+    ) {
+        self.learn_uses(row.shape, cells);
+        let header = self.header(row.shape, cells, bytes);
         row.time = header.time.and_then(|(_, token)| time_of(token));
         tally.events += 1;
         if self.is_outside(row.time) {
             tally.outside_time += 1;
         } else {
             let stream = self.stream(row.shape, &header, interest);
-            self.keep(stream, row, &cells, bytes);
+            self.keep(stream, row, cells, bytes);
         }
-        self.cells = cells;
     }
 
     fn is_outside(&self, time: Option<Time>) -> bool {
@@ -192,7 +341,17 @@ impl Ingest {
     fn learn_paths(&mut self) {
         for at in self.marks.len()..self.paths.len() {
             let name = self.paths.name(PathId::at(at));
-            self.marks.push(SHAPES.marks(name));
+            self.payloads.push(PAYLOADS.has(name));
+            let Some(marks) = SHAPES.marks(name) else {
+                self.marks.push(0);
+                continue;
+            };
+            let known = self.mark_sets.iter().position(|own| *own == marks);
+            let set = known.unwrap_or(self.mark_sets.len());
+            if known.is_none() {
+                self.mark_sets.push(marks);
+            }
+            self.marks.push(set as u16 + 1);
         }
     }
 
@@ -207,12 +366,14 @@ impl Ingest {
         for cell in cells {
             let slot = &mut uses[cell.path.index()];
             if slot.is_none() {
-                let (name, role) = SHAPES.get(shape).field(self.paths.name(cell.path));
+                let path = self.paths.name(cell.path);
+                let (name, role) = SHAPES.get(shape).field(path);
+                let copy = SHAPES.get(shape).copy(path).cloned();
                 let key = match without_spaces(&name) {
                     Cow::Borrowed(_) => name,
                     Cow::Owned(key) => key.into(),
                 };
-                *slot = Some(Use { key, role });
+                *slot = Some(Use { key, role, copy });
             }
         }
     }
@@ -231,11 +392,9 @@ impl Ingest {
                 Role::Provider => header.provider = token,
                 Role::Channel => header.channel = token,
                 Role::EventId => header.event_id = token,
-                Role::Time(at) => {
-                    if header.time.is_none_or(|(best, _)| *at < best) {
-                        header.time = Some((*at, token));
-                    }
-                }
+                Role::Time(at) => prefer(&mut header.time, *at, token),
+                Role::Dataset(at) => prefer(&mut header.dataset, *at, token),
+                Role::Type(at) => prefer(&mut header.record_type, *at, token),
             }
         }
         header
@@ -244,10 +403,15 @@ impl Ingest {
     /// The stream of a record: mostly the one of the record before.
     fn stream(&mut self, shape: usize, header: &Header<'_>, interest: &dyn Interest) -> usize {
         self.key.clear();
-        self.key.push(shape as u8);
+        self.key.extend_from_slice(&(shape as u16).to_le_bytes());
         if SHAPES.get(shape).is_windows() {
             for token in [header.provider, header.channel, header.event_id] {
                 self.key.extend_from_slice(token);
+                self.key.push(0);
+            }
+        } else {
+            for found in [header.dataset, header.record_type] {
+                self.key.extend_from_slice(found.map_or(&[], |(_, token)| token));
                 self.key.push(0);
             }
         }
@@ -292,8 +456,8 @@ impl Ingest {
     }
 
     /// Counts the record and puts the codes of its wanted values into the stream's columns.
-    fn keep(&mut self, stream: usize, row: Row, cells: &[Cell], bytes: &[u8]) {
-        let stream = &mut self.streams[stream];
+    fn keep(&mut self, stream_at: usize, row: Row, cells: &[Cell], bytes: &[u8]) {
+        let stream = &mut self.streams[stream_at];
         stream.tally.count(row.time);
         if stream.column_of.len() < self.paths.len() {
             stream.column_of.resize(self.paths.len(), UNKNOWN);
@@ -329,6 +493,10 @@ impl Ingest {
                 }
             }
         }
+        if kept && SHAPES.get(stream.shape).has_copies() {
+            self.keep_copies(stream_at, at, cells, bytes);
+        }
+        let stream = &mut self.streams[stream_at];
         // Stable, so that elements keep their order.
         self.more.sort_by_key(|(column, _)| *column);
         for group in self.more.chunk_by(|a, b| a.0 == b.0) {
@@ -343,6 +511,22 @@ impl Ingest {
         }
     }
 
+    /// Gives the columns that a record has nothing for what it has by another name.
+    fn keep_copies(&mut self, stream: usize, at: usize, cells: &[Cell], bytes: &[u8]) {
+        let stream = &mut self.streams[stream];
+        for cell in cells {
+            let Some(found) = &self.uses[stream.shape][cell.path.index()] else { continue };
+            let Some(copy) = &found.copy else { continue };
+            let column = stream.find_column(copy, &mut self.dictionaries, &mut self.dictionary_of);
+            let Some(column) = column.checked_sub(1) else { continue };
+            let column = &mut stream.columns[usize::from(column)];
+            if column.codes.len() <= at {
+                column.codes.resize(at, Code::ABSENT);
+                column.codes.push(self.dictionaries[column.dictionary].intern(cell.token(bytes)));
+            }
+        }
+    }
+
     fn finish(&mut self, bytes: &[u8], tally: &mut Tally, each: &mut impl FnMut(&Batch<'_>)) {
         for at in 0..self.streams.len() {
             let stream = &mut self.streams[at];
@@ -354,6 +538,7 @@ impl Ingest {
                         && let Some(found) = &uses[path]
                     {
                         counted.fields.insert(found.key.clone());
+                        counted.fields.extend(found.copy.clone());
                     }
                 }
                 counted.fields.extend(
@@ -364,6 +549,8 @@ impl Ingest {
             }
             self.hand_over(at, bytes, each);
         }
+        self.unpacked.clear();
+        self.unpacked.shrink_to(LARGEST_UNPACKED);
         if self.paths.len() > MAX_PATHS {
             *self = Ingest::new(self.settings.clone());
         } else {
@@ -399,7 +586,10 @@ impl Ingest {
         for column in &mut columns {
             column.codes.resize(rows.len(), Code::ABSENT);
         }
-        each(&Batch { kind: &kind, rows: &rows, columns: &columns, ingest: self, bytes });
+        let unpacked = std::mem::take(&mut self.unpacked);
+        let source = Source { bytes, unpacked: &unpacked };
+        each(&Batch { kind: &kind, rows: &rows, columns: &columns, ingest: self, source });
+        self.unpacked = unpacked;
         columns.iter_mut().for_each(|column| column.codes.clear());
         let stream = &mut self.streams[stream];
         stream.columns = columns;
@@ -412,18 +602,18 @@ impl Ingest {
     }
 
     /// All values of a record that was read into a row.
-    pub(crate) fn decode(&self, kind: &Arc<Kind>, row: &Row, bytes: &[u8]) -> Event {
+    pub(crate) fn decode(&self, kind: &Arc<Kind>, row: &Row, record: &[u8]) -> Event {
         let mut paths = Paths::default();
         let mut cells = Vec::new();
         let shape = SHAPES.get(row.shape);
         // The record was walked before; a walk that fails now would leave it without values.
-        let _ = walk_object(&bytes[row.range.clone()], 0, &mut paths, &mut cells);
+        let _ = walk_object(record, 0, &mut paths, &mut cells);
         let mut fields: Vec<(Arc<str>, Value)> = Vec::with_capacity(cells.len());
         let mut place_of: HashMap<String, usize> = HashMap::with_capacity(cells.len());
         let mut more: Vec<(usize, Value)> = Vec::new();
         for cell in &cells {
             let (name, _) = shape.field(paths.name(cell.path));
-            let value = decode(cell.token(&bytes[row.range.clone()]));
+            let value = decode(cell.token(record));
             match place_of.entry(without_spaces(&name).into_owned()) {
                 Entry::Occupied(place) => more.push((*place.get(), value)),
                 Entry::Vacant(place) => {
@@ -438,6 +628,13 @@ impl Ingest {
             let first = std::mem::take(&mut fields[group[0].0].1);
             let others = group.iter().map(|(_, value)| value.clone());
             fields[group[0].0].1 = Value::list(std::iter::once(first).chain(others));
+        }
+        for cell in cells.iter().filter(|_| shape.has_copies()) {
+            let Some(copy) = shape.copy(paths.name(cell.path)) else { continue };
+            if let Entry::Vacant(place) = place_of.entry(copy.to_string()) {
+                place.insert(fields.len());
+                fields.push((copy.clone(), decode(cell.token(record))));
+            }
         }
         for (name, value) in shape.constants() {
             if !place_of.contains_key(&*without_spaces(name)) {
@@ -493,31 +690,95 @@ fn dictionary(
 
 fn kind_of(shape: usize, header: &Header<'_>) -> Kind {
     let shape = SHAPES.get(shape);
+    if !shape.is_windows() {
+        let nothing: Arc<str> = Arc::from("");
+        let token = |found: Option<(u8, _)>| found.map_or(&[][..], |(_, token)| token);
+        return Kind {
+            product: shape.product.clone(),
+            dataset: shape.dataset(token(header.dataset)),
+            channel: nothing.clone(),
+            provider: nothing,
+            event_id: shape.record_type(token(header.record_type)),
+        };
+    }
     let text = |name: &str, token: &[u8]| -> Arc<str> {
         match (shape.constant(name), decode(token).text()) {
-            _ if !shape.is_windows() => Arc::from(""),
             (Some(constant), _) => constant.clone(),
             (None, Some(text)) => Arc::from(text.trim()),
             (None, None) => Arc::from(""),
         }
     };
-    Kind {
-        product: shape.product.clone(),
-        dataset: shape.dataset.clone(),
-        channel: text("Channel", header.channel),
-        provider: text("Provider_Name", header.provider),
-        event_id: text("EventID", header.event_id),
-    }
+    let provider = text("Provider_Name", header.provider);
+    let (product, dataset) = SHAPES.of_provider(&provider);
+    let (channel, event_id) = (text("Channel", header.channel), text("EventID", header.event_id));
+    Kind { product, dataset, channel, provider, event_id }
 }
 
 /// The time in a token. The first moment Windows can write is what it writes for none.
 fn time_of(token: &[u8]) -> Option<Time> {
     let time = match token {
-        [b'"', inner @ .., b'"'] => match std::str::from_utf8(inner).ok().and_then(Time::parse) {
-            None => decode(token).time(),
-            time => time,
-        },
-        _ => decode(token).time(),
+        [b'"', inner @ .., b'"'] => std::str::from_utf8(inner)
+            .ok()
+            .and_then(|text| Time::parse(text).or_else(|| counted_time(text)))
+            .or_else(|| decode(token).time()),
+        number => std::str::from_utf8(number).ok().and_then(counted_time),
     };
     time.filter(|time| *time != Time::FILETIME_ZERO)
+}
+
+/// A time that is counted from a beginning: which unit it is counted in shows in its size. Seconds,
+/// milliseconds, microseconds and nanoseconds since 1970, or Windows' ticks since 1601.
+fn counted_time(text: &str) -> Option<Time> {
+    let text = text.trim();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole.strip_prefix('-').unwrap_or(whole)) || !is_number(fraction) {
+        // An exponent, say.
+        return decode(text.as_bytes()).time();
+    }
+    let whole: i64 = whole.parse().ok()?;
+    let part = |ticks: i64| {
+        let digits = &fraction[..fraction.len().min(7)];
+        let scale = 10_i64.pow(digits.len() as u32);
+        digits.parse::<i64>().unwrap_or(0) * ticks / scale * whole.signum().max(0)
+    };
+    let ticks = match whole.unsigned_abs() {
+        0..100_000_000_000 => whole.checked_mul(10_000_000)?.checked_add(part(10_000_000))?,
+        100_000_000_000..100_000_000_000_000 => {
+            whole.checked_mul(10_000)?.checked_add(part(10_000))?
+        }
+        100_000_000_000_000..100_000_000_000_000_000 => whole.checked_mul(10)?,
+        100_000_000_000_000_000..200_000_000_000_000_000 => {
+            Time::FILETIME_ZERO.ticks().checked_add(whole)?
+        }
+        _ => whole / 100,
+    };
+    Some(Time::from_ticks(ticks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_the_unit_they_are_counted_in() {
+        let cases = [
+            ("\"2024-05-06T07:08:09.5Z\"", Some("2024-05-06T07:08:09.5000000Z")),
+            ("1714979289", Some("2024-05-06T07:08:09.0000000Z")),
+            ("1714979289.25", Some("2024-05-06T07:08:09.2500000Z")),
+            ("\"1714979289.25\"", Some("2024-05-06T07:08:09.2500000Z")),
+            ("1714979289250", Some("2024-05-06T07:08:09.2500000Z")),
+            ("\"1714979289250\"", Some("2024-05-06T07:08:09.2500000Z")),
+            ("\"1714979289250000\"", Some("2024-05-06T07:08:09.2500000Z")),
+            ("1714979289250000000", Some("2024-05-06T07:08:09.2500000Z")),
+            ("\"133594528892500000\"", Some("2024-05-06T07:08:09.2500000Z")),
+            ("\"yesterday\"", None),
+            ("\"\"", None),
+            ("true", None),
+        ];
+        for (token, expected) in cases {
+            let time = time_of(token.as_bytes()).map(|time| time.to_string());
+            assert_eq!(time.as_deref(), expected, "{token}");
+        }
+    }
 }

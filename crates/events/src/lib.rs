@@ -21,12 +21,13 @@ mod readers;
 mod tally;
 mod text_filter;
 mod tokens;
+mod unpack;
 mod views;
 
 pub use batch::{Batch, Code, Column, Dictionary, Row};
 pub use event::Event;
 pub use ingest::{Fields, Ingest, Interest, Settings};
-pub use kinds::{Kind, KindMatch, title};
+pub use kinds::{Kind, KindMatch, TypeWord, title};
 pub use readers::{Format, Log, LogError, Records, Unit, UnitPlace, find_logs};
 pub use tally::{KindTally, Skipped, Tally};
 pub use text_filter::TextFilter;

@@ -59,6 +59,12 @@ pub(crate) fn walk_object(
     Walk { bytes, paths, cells }.object(at, PathId::ROOT, 0)
 }
 
+/// The offset behind the one value that starts at `at`, if it is a whole one.
+pub(crate) fn value_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut walk = Walk { bytes, paths: &mut Paths::default(), cells: &mut Vec::new() };
+    walk.value(at, PathId::ROOT, 0).ok()
+}
+
 struct Walk<'a> {
     bytes: &'a [u8],
     paths: &'a mut Paths,

@@ -9,22 +9,23 @@ use std::sync::Arc;
 use rulestone_value::Value;
 use serde::Deserialize;
 
-pub(crate) use shapes::{Role, SHAPES};
+pub(crate) use shapes::{Condition, Marks, Role, SHAPES};
 pub use titles::title;
 
 /// What an event is a record of: for Windows (provider, channel, event id), elsewhere
-/// (product, dataset).
+/// (product, dataset, type).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind {
     /// `windows`, `aws`; `json` for records nobody has a table for.
     pub product: Arc<str>,
-    /// The part of the product: `cloudtrail`. Empty for Windows.
+    /// The part of the product: `cloudtrail`, `process`. Empty for Windows.
     pub dataset: Arc<str>,
     /// The Windows channel, as the first event spelt it.
     pub channel: Arc<str>,
     /// The Windows provider, as the first event spelt it.
     pub provider: Arc<str>,
-    /// The Windows event id.
+    /// The Windows event id; elsewhere what the record itself calls its type, where records of
+    /// one dataset have different fields by it: CrowdStrike's `ProcessRollup2`.
     pub event_id: Arc<str>,
 }
 
@@ -37,7 +38,7 @@ impl Kind {
     /// What every event of this kind has in a field, where the kind says so: a Windows event has
     /// one event id, one channel and one provider, however its exporter writes them.
     pub fn header(&self, field: &str) -> Option<Value> {
-        if &*self.product != "windows" {
+        if !self.has_windows_header() {
             return None;
         }
         let text = match field {
@@ -53,13 +54,19 @@ impl Kind {
         })
     }
 
-    /// The kind in one line: `Security 4688`, `aws cloudtrail`.
+    /// Whether its events have the header of Windows events, as Sysmon's on Linux have.
+    fn has_windows_header(&self) -> bool {
+        &*self.product == "windows" || !self.provider.is_empty()
+    }
+
+    /// The kind in one line: `Security 4688`, `aws cloudtrail`, `crowdstrike fdr DnsRequest`.
     pub fn label(&self) -> String {
-        if &*self.product == "windows" {
+        if self.has_windows_header() {
             let channel = if self.channel.is_empty() { &self.provider } else { &self.channel };
             return format!("{channel} {}", self.event_id);
         }
-        format!("{} {}", self.product, self.dataset).trim_end().to_owned()
+        let words = [&self.product, &self.dataset, &self.event_id].map(|word| &**word);
+        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -76,8 +83,37 @@ pub struct KindMatch {
     pub channel: Vec<String>,
     /// Windows providers.
     pub provider: Vec<String>,
-    /// Windows event ids.
-    pub event_id: Vec<u32>,
+    /// Windows event ids, or the types that records give themselves.
+    #[serde(alias = "type")]
+    pub event_id: Vec<TypeWord>,
+}
+
+/// An event id or a type, as tables write it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum TypeWord {
+    /// A Windows event id, or the number of a record type.
+    Id(u32),
+    /// A word.
+    Word(String),
+}
+
+impl TypeWord {
+    fn is(&self, own: &str) -> bool {
+        match self {
+            TypeWord::Id(id) => own.parse() == Ok(*id),
+            TypeWord::Word(word) => word.eq_ignore_ascii_case(own),
+        }
+    }
+}
+
+impl std::fmt::Display for TypeWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TypeWord::Id(id) => id.fmt(f),
+            TypeWord::Word(word) => f.write_str(word),
+        }
+    }
 }
 
 impl KindMatch {
@@ -91,12 +127,12 @@ impl KindMatch {
             && one_of(&self.channel, &kind.channel)
             && one_of(&self.provider, &kind.provider)
             && (self.event_id.is_empty()
-                || kind.event_id.parse().is_ok_and(|id| self.event_id.contains(&id)))
+                || self.event_id.iter().any(|word| word.is(&kind.event_id)))
     }
 
     /// The kinds in one line, for whoever has to switch them on.
     pub fn label(&self) -> String {
-        let ids: Vec<String> = self.event_id.iter().map(u32::to_string).collect();
+        let ids: Vec<String> = self.event_id.iter().map(TypeWord::to_string).collect();
         [self.product.join("/"), self.dataset.join("/"), self.provider_or_channel(), ids.join(", ")]
             .into_iter()
             .filter(|part| !part.is_empty())

@@ -12,11 +12,16 @@ use memchr::memmem;
 
 use super::records::{Layout, Numbering, Records, spare_buffer};
 use super::text::{Resume, Text, between};
+use super::wrappers::{Unwrap, Wrapper};
+use crate::Tally;
 use crate::paths::{MAX_PATHS, Paths};
 use crate::tokens::{Cell, Fault, walk_object};
 
 /// Bytes of a stretch.
 const STRETCH: usize = 2 << 20;
+
+/// Bytes read at a time where they are not what the text is made of.
+const PIECE: usize = 1 << 16;
 
 /// A record longer than this is cut, and its parts do not parse.
 const LONGEST_RECORD: usize = 256 << 20;
@@ -83,6 +88,10 @@ pub(crate) struct JsonLog {
     /// Bytes as they were read, of an encoding that has to be turned into UTF-8 first.
     undecoded: Vec<u8>,
     text: Vec<u8>,
+    /// Takes the records out of what is around them.
+    unwrap: Option<Unwrap>,
+    /// Bytes of the log that are in the text, or were left out of it.
+    source_bytes: u64,
     numbering: Numbering,
     next_record: u64,
     /// See [`Text::inside`].
@@ -92,6 +101,8 @@ pub(crate) struct JsonLog {
     paths: Paths,
     cells: Vec<Cell>,
     at_end: bool,
+    /// Bytes left out behind the last record where what is around the records is cut off.
+    ends_early: Option<u64>,
     /// What went wrong behind the text that is still here.
     failed: Option<io::Error>,
 }
@@ -99,16 +110,18 @@ pub(crate) struct JsonLog {
 impl JsonLog {
     pub(crate) fn new(head: Vec<u8>, reader: Box<dyn Read + Send>, log: Arc<str>) -> Self {
         let encoding = Encoding::of(&head);
-        let is_list = encoding
-            .decode_head(&head)
-            .trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
-            .starts_with('[');
+        let text = encoding.decode_head(&head);
+        let starts = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+        let wrapper = Wrapper::of(starts);
+        let is_list = starts.starts_with('[') || wrapper.is_some_and(Wrapper::has_list);
         JsonLog {
             reader: Box::new(Cursor::new(head).chain(reader)),
             log,
             encoding,
             undecoded: Vec::new(),
             text: Vec::new(),
+            unwrap: wrapper.map(Unwrap::new),
+            source_bytes: 0,
             numbering: if is_list { Numbering::Ordinals } else { Numbering::Lines },
             next_record: 1,
             inside: None,
@@ -116,6 +129,7 @@ impl JsonLog {
             paths: Paths::default(),
             cells: Vec::new(),
             at_end: false,
+            ends_early: None,
             failed: None,
         }
     }
@@ -143,7 +157,15 @@ impl JsonLog {
             }
             wanted = self.text.len() * 2;
         };
-        if end == 0 {
+        let mut tally = Tally::default();
+        if self.at_end
+            && end == self.text.len()
+            && let Some(bytes) = self.ends_early.take()
+        {
+            let reason = "JSON around the records cut off before its end";
+            tally.skip(reason, self.log.to_string(), bytes);
+        }
+        if end == 0 && tally.skipped.is_empty() {
             return self.failed.take().map_or(Ok(None), Err);
         }
         let mut rest = spare_buffer();
@@ -156,29 +178,29 @@ impl JsonLog {
         self.inside = (!bytes.ends_with(b"\n")).then(|| text.indent(bytes.len()));
         let layout = Layout::Text { first: self.next_record, numbering: self.numbering, inside };
         self.next_record = next_record;
-        Ok(Some(Records {
-            source_bytes: bytes.len() as u64,
-            bytes,
-            layout,
-            skipped: Default::default(),
-            log: self.log.clone(),
-        }))
+        let source_bytes = match self.unwrap {
+            Some(_) => std::mem::take(&mut self.source_bytes),
+            None => bytes.len() as u64,
+        };
+        let (skipped, log) = (tally.skipped, self.log.clone());
+        Ok(Some(Records { source_bytes, bytes, layout, skipped, log }))
     }
 
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
         while !self.at_end && self.text.len() < wanted {
-            match self.encoding {
-                Encoding::Utf8 => {
-                    let missing = (wanted - self.text.len()) as u64;
-                    let read = self.reader.by_ref().take(missing).read_to_end(&mut self.text)?;
-                    self.at_end = read == 0;
-                }
-                Encoding::Utf16Le | Encoding::Utf16Be => {
-                    let mut piece = vec![0; (wanted - self.text.len()).clamp(2, 1 << 16)];
-                    let read = self.reader.read(&mut piece)?;
-                    self.at_end = read == 0;
-                    self.take_in(&piece[..read]);
-                }
+            let missing = wanted - self.text.len();
+            if self.encoding == Encoding::Utf8 && self.unwrap.is_none() {
+                let piece = self.reader.by_ref().take(missing as u64);
+                self.at_end = { piece }.read_to_end(&mut self.text)? == 0;
+                continue;
+            }
+            let mut piece = vec![0; missing.clamp(2, PIECE)];
+            let read = self.reader.read(&mut piece)?;
+            self.at_end = read == 0;
+            self.source_bytes += read as u64;
+            self.take_in(&piece[..read]);
+            if let (true, Some(unwrap)) = (self.at_end, &mut self.unwrap) {
+                self.ends_early = unwrap.finish(&mut self.text);
             }
         }
         Ok(())
@@ -186,8 +208,7 @@ impl JsonLog {
 
     fn take_in(&mut self, bytes: &[u8]) {
         if self.encoding == Encoding::Utf8 {
-            self.text.extend_from_slice(bytes);
-            return;
+            return self.pass_on(bytes);
         }
         self.undecoded.extend_from_slice(bytes);
         // A surrogate pair may be cut in two: its first half waits for the second.
@@ -199,8 +220,15 @@ impl JsonLog {
             whole -= 2;
         }
         let text = self.encoding.decode(&self.undecoded[..whole]);
-        self.text.extend_from_slice(text.as_bytes());
         self.undecoded.drain(..whole);
+        self.pass_on(text.as_bytes());
+    }
+
+    fn pass_on(&mut self, text: &[u8]) {
+        match &mut self.unwrap {
+            Some(unwrap) => unwrap.push(text, &mut self.text),
+            None => self.text.extend_from_slice(text),
+        }
     }
 
     /// Where the text can be cut without cutting a record, and the number of the record behind.

@@ -16,6 +16,7 @@ mod syslog;
 mod text;
 mod textlog;
 mod wintext;
+mod wrappers;
 mod write;
 mod xml;
 

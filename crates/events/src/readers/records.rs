@@ -78,6 +78,15 @@ impl Records {
         self.source_bytes
     }
 
+    /// A record's place in words.
+    pub(crate) fn place_name(&self, record: u64) -> String {
+        let word = match self.layout {
+            Layout::Text { numbering: Numbering::Lines, .. } => "line",
+            _ => "record",
+        };
+        format!("{}, {word} {record}", self.log)
+    }
+
     pub(crate) fn start(&self) -> Cursor {
         match self.layout {
             Layout::Text { first, .. } => Cursor { at: 0, record: first },
@@ -142,12 +151,7 @@ impl Records {
             Layout::Cut(records) => records[cursor.at].1.end,
             Layout::Text { .. } => self.resume(place.start),
         };
-        let word = match self.layout {
-            Layout::Text { numbering: Numbering::Lines, .. } => "line",
-            _ => "record",
-        };
-        let at = format!("{}, {word} {}", self.log, place.record);
-        tally.skip(reason, at, (end - place.start) as u64);
+        tally.skip(reason, self.place_name(place.record), (end - place.start) as u64);
         self.pass(cursor, end);
     }
 

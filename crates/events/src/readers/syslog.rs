@@ -87,8 +87,9 @@ fn parse(line: &[u8]) -> Option<Line<'_>> {
     };
     if number.is_some()
         && let Some(rest) = rest.strip_prefix(b"1 ")
+        && let Some(line) = rfc5424(number, rest)
     {
-        return rfc5424(number, rest);
+        return Some(line);
     }
     if let Some((stamp, written, rest)) = stamp_3164(rest) {
         return tagged(number, stamp, written, rest, true);

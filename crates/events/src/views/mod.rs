@@ -31,7 +31,7 @@ use thiserror::Error;
 
 pub use expr::{Expr, ExprError};
 
-use crate::kinds::{Kind, KindMatch};
+use crate::kinds::{Kind, KindMatch, TypeWord};
 use expr::Tables;
 
 /// The tables of all schemas.
@@ -120,8 +120,8 @@ struct KindEntry {
     channel: Vec<String>,
     #[serde(default)]
     provider: Vec<String>,
-    #[serde(default)]
-    event_id: Vec<u32>,
+    #[serde(default, alias = "type")]
+    event_id: Vec<TypeWord>,
 }
 
 #[derive(Deserialize)]
