@@ -622,7 +622,7 @@ pub(crate) fn xml(text: &[u8], to: Conversion<'_>, out: &mut Vec<u8>) {
         out.truncate(start);
         let place = format!("{}: {error}", (to.place)());
         to.tally.skip("XML event that is not well-formed", place, text.len() as u64);
-    } else if to.xml.nameless > 0 {
+    } else if to.xml.nameless() > 0 {
         to.tally.skip("unnamed value beside named ones in an XML event", (to.place)(), 0);
     }
 }

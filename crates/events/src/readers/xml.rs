@@ -6,6 +6,8 @@
 //!
 //! There are no entities but XML's own five, so nothing expands.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -221,8 +223,7 @@ pub(crate) struct XmlEvent {
     open: Vec<usize>,
     /// The prefix of the event's own name, with its colon.
     prefix: String,
-    /// Values without a name beside values with one, which the tree has no place for.
-    pub(crate) nameless: u64,
+    nameless: Cell<u64>,
 }
 
 /// An element, or a piece of text.
@@ -275,7 +276,7 @@ impl XmlEvent {
         self.attributes.clear();
         self.text.clear();
         self.open.clear();
-        self.nameless = 0;
+        self.nameless.set(0);
         self.parse(text)?;
         let root = self.nodes.first().and_then(|node| node.name.clone()).ok_or("no element")?;
         out.push(b'{');
@@ -284,6 +285,12 @@ impl XmlEvent {
         self.value(0, Place::Plain, out);
         out.push(b'}');
         Ok(())
+    }
+
+    /// Values without a name beside values with one in the event converted last: the tree has no
+    /// place for them.
+    pub(crate) fn nameless(&self) -> u64 {
+        self.nameless.get()
     }
 
     fn parse(&mut self, text: &str) -> Result<(), String> {
@@ -443,7 +450,7 @@ impl XmlEvent {
     }
 
     /// The value of an element that stands in a `place`.
-    fn value(&mut self, node: usize, place: Place, out: &mut Vec<u8>) {
+    fn value(&self, node: usize, place: Place, out: &mut Vec<u8>) {
         let has_text = self.has_text(node);
         let attributes = self.nodes[node].attributes.clone();
         let said = self.attributes[attributes].iter().any(|(_, value)| !value.is_empty());
@@ -455,7 +462,7 @@ impl XmlEvent {
     }
 
     /// The object of an element with attributes, if they are to be `said`, or elements.
-    fn body(&mut self, node: usize, place: Place, said: bool, out: &mut Vec<u8>) {
+    fn body(&self, node: usize, place: Place, said: bool, out: &mut Vec<u8>) {
         let inner = match self.name(node) {
             b"EventData" | b"UserData" => Place::Container,
             b"System" => Place::Header,
@@ -472,7 +479,7 @@ impl XmlEvent {
             && self
                 .elements(node)
                 .any(|at| self.name(at) == b"Data" && self.data_name(at).is_some());
-        let mut counts: HashMap<Vec<u8>, u32> = HashMap::new();
+        let (mut names, mut data_names) = (Counts::default(), Counts::default());
         let mut at = self.nodes[node].first;
         let mut positional = false;
         while let Some(child) = at {
@@ -481,15 +488,16 @@ impl XmlEvent {
                 continue;
             }
             if inner != Place::Container || self.name(child) != b"Data" {
-                let key = numbered(&mut counts, self.name(child));
+                let name = self.name(child);
+                let key = names.numbered(name);
                 self.value(child, inner, object.key(&key));
             } else if named {
                 match self.data_name(child) {
                     Some(name) => {
-                        let key = numbered(&mut counts, &[b"\0", name].concat());
-                        at = self.named_run(child, object.key(&key[1..]));
+                        let key = data_names.numbered(name);
+                        at = self.named_run(child, object.key(&key));
                     }
-                    None => self.nameless += 1,
+                    None => self.nameless.set(self.nameless.get() + 1),
                 }
             } else if !positional {
                 positional = true;
@@ -517,13 +525,13 @@ impl XmlEvent {
     }
 
     /// The values of elements in a row that have the name of the first; returns what follows.
-    fn named_run(&mut self, first: usize, out: &mut Vec<u8>) -> Option<usize> {
-        let name = self.data_name(first).map(<[u8]>::to_vec);
+    fn named_run(&self, first: usize, out: &mut Vec<u8>) -> Option<usize> {
+        let name = self.data_name(first);
         let mut run = vec![first];
         let mut at = self.nodes[first].next;
         while let Some(next) = at {
             let node = &self.nodes[next];
-            let same = self.name(next) == b"Data" && self.data_name(next) == name.as_deref();
+            let same = self.name(next) == b"Data" && self.data_name(next) == name;
             if node.name.is_some() && !same {
                 break;
             }
@@ -537,14 +545,14 @@ impl XmlEvent {
     }
 
     /// All values of a container whose values have no names.
-    fn positional(&mut self, node: usize, out: &mut Vec<u8>) {
+    fn positional(&self, node: usize, out: &mut Vec<u8>) {
         let all: Vec<usize> = self.elements(node).filter(|at| self.name(*at) == b"Data").collect();
         out.extend_from_slice(b"{\"#text\":");
         self.data_values(&all, out);
         out.push(b'}');
     }
 
-    fn data_values(&mut self, values: &[usize], out: &mut Vec<u8>) {
+    fn data_values(&self, values: &[usize], out: &mut Vec<u8>) {
         let list = values.len() > 1;
         out.extend(list.then_some(b'['));
         for (nth, value) in values.iter().enumerate() {
@@ -565,14 +573,37 @@ fn keep(text: &mut Vec<u8>, bytes: &[u8]) -> Range<usize> {
     from..text.len()
 }
 
-/// The name with `_1` behind it the second time it is met, and so on.
-fn numbered(counts: &mut HashMap<Vec<u8>, u32>, name: &[u8]) -> Vec<u8> {
-    let Some(count) = counts.get_mut(name) else {
-        counts.insert(name.to_vec(), 1);
-        return name.to_vec();
-    };
-    *count += 1;
-    [name, b"_", (*count - 1).to_string().as_bytes()].concat()
+/// How often names were met in one element.
+#[derive(Default)]
+struct Counts<'a> {
+    /// As many as most elements have.
+    few: Vec<(&'a [u8], u32)>,
+    many: HashMap<&'a [u8], u32>,
+}
+
+impl<'a> Counts<'a> {
+    const FEW: usize = 32;
+
+    /// The name, with `_1` behind it the second time it is met, and so on.
+    fn numbered(&mut self, name: &'a [u8]) -> Cow<'a, [u8]> {
+        let known = self.few.iter().position(|(own, _)| *own == name);
+        let count = match known {
+            Some(at) => &mut self.few[at].1,
+            None if self.few.len() < Self::FEW => {
+                self.few.push((name, 0));
+                return name.into();
+            }
+            None => match self.many.get_mut(name) {
+                Some(count) => count,
+                None => {
+                    self.many.insert(name, 0);
+                    return name.into();
+                }
+            },
+        };
+        *count += 1;
+        [name, b"_", count.to_string().as_bytes()].concat().into()
+    }
 }
 
 /// What stands for `&name;`: one of XML's own entities, a character by its number, or itself.
