@@ -155,7 +155,6 @@ fn formats_are_told_by_content() {
 
 /// A sample: its name, a log, and what is read from it.
 fn golden(name: &str, log: &str) {
-    println!("{name}");
     let given = read(log.as_bytes());
     let printed = print(&given);
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -283,7 +282,8 @@ fn damage_costs_no_more_than_what_it_hits() {
         for _ in 0..1000 {
             // The first record tells the format.
             let hit = 1 + numbers.below(places.len() - 1);
-            let at = places[hit].start + numbers.below(places[hit].len());
+            // Something of it stays.
+            let at = places[hit].start + 1 + numbers.below(places[hit].len() - 1);
             let mut broken = log.clone();
             match numbers.below(4) {
                 0 => broken[at] ^= 1 << numbers.below(8),
@@ -298,13 +298,22 @@ fn damage_costs_no_more_than_what_it_hits() {
                     let near = nth.abs_diff(hit) <= sample.near;
                     assert!(
                         near || found.contains(event),
-                        "{}: record {nth} is gone, hit was {hit}, stretch {stretch}:\n{}\n{}",
+                        "{}: record {nth} is gone, hit was {hit}, stretch {stretch}:\n{}",
                         sample.name,
-                        found.join("\n"),
                         String::from_utf8_lossy(&broken[places[hit].start..])
                     );
                 }
                 assert_eq!(given.tally.bytes, broken.len() as u64, "{}", sample.name);
+                // What is lost is counted, but for rows and blocks that damage joins into one.
+                let joins = matches!(sample.name, "Splunk" | "CSV");
+                let skipped: u64 = given.tally.skipped.values().map(|skipped| skipped.count).sum();
+                assert!(
+                    joins || found.len() as u64 + skipped >= RECORDS,
+                    "{}: {} events, {:?}",
+                    sample.name,
+                    found.len(),
+                    given.tally.skipped
+                );
             }
         }
     }

@@ -120,7 +120,7 @@ pub struct Log {
 enum Inner {
     Empty,
     Evtx(EvtxLog),
-    Json(JsonLog),
+    Json(Box<JsonLog>),
     Text(TextLog),
     Csv(CsvLog),
     Lines(LinesLog),
@@ -202,7 +202,9 @@ impl Log {
         let mut failed = None;
         let inner = match format {
             Format::Empty if head.len() < PEEK => Inner::Empty,
-            Format::Empty | Format::Json => Inner::Json(JsonLog::new(head, reader, name.clone())),
+            Format::Empty | Format::Json => {
+                Inner::Json(Box::new(JsonLog::new(head, reader, name.clone())))
+            }
             Format::Xml | Format::WindowsText | Format::Auditd | Format::Syslog => {
                 Inner::Text(TextLog::new(head, reader, name.clone()))
             }

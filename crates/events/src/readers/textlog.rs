@@ -385,7 +385,7 @@ impl<'a> Walk<'a> {
         if rest.starts_with(b"<?") || rest.starts_with(b"<!--") {
             return self.unspoken(rest.starts_with(b"<!"));
         }
-        let Some((name, whole)) = element_name(self.text, self.at) else { return None };
+        let (name, whole) = element_name(self.text, self.at)?;
         if !whole && !self.last && rest.len() < 256 {
             return None;
         }
@@ -485,12 +485,8 @@ impl<'a> Walk<'a> {
         if !wintext::is_date(line) {
             return Some(None);
         }
-        let Some(end) = (line_end < self.text.len())
-            .then(|| self.line_end(line_end + 1))
-            .unwrap_or(Some(line_end))
-        else {
-            return None;
-        };
+        let goes_on = line_end < self.text.len();
+        let end = if goes_on { self.line_end(line_end + 1)? } else { line_end };
         let next = self.text.get(line_end + 1..end).unwrap_or_default();
         let form = wintext::starts(next).filter(|form| *form == wintext::Form::Splunk);
         if form.is_none() && line_end == self.text.len() && !self.last {
@@ -511,12 +507,12 @@ impl<'a> Walk<'a> {
             let within_head = dated && end == first_end;
             if line.starts_with(b"<") {
                 if starts_event(self.text, next) {
-                    return Some(self.close_windows_block(form, next, event_xml));
+                    return self.close_windows_block(form, next, event_xml);
                 }
             } else if !within_head {
                 let starts = self.windows_text(line, next_end)?;
                 if starts.is_some_and(|start| start == form || wintext::is_date(line)) {
-                    return Some(self.close_windows_block(form, next, false));
+                    return self.close_windows_block(form, next, false);
                 }
             }
             event_xml = line.trim_ascii() == b"Event Xml:";
@@ -525,16 +521,22 @@ impl<'a> Walk<'a> {
         if !self.last {
             return None;
         }
-        Some(self.close_windows_block(form, self.text.len(), false))
+        self.close_windows_block(form, self.text.len(), false)
     }
 
     /// `same_again`: the event follows once more, as XML, which says all that the text says.
-    fn close_windows_block(&mut self, form: wintext::Form, end: usize, same_again: bool) {
+    fn close_windows_block(
+        &mut self,
+        form: wintext::Form,
+        end: usize,
+        same_again: bool,
+    ) -> Option<()> {
         if same_again {
             self.at = end;
         } else {
             self.push(What::Windows(form), end);
         }
+        Some(())
     }
 }
 

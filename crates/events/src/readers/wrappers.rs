@@ -55,7 +55,7 @@ impl Wrapper {
         let own = members.iter().find(|member| member.key == self.path[0]);
         let named =
             |member: &Member<'_>| self.beside.iter().any(|key| key == "*" || **key == member.key);
-        let said = |member: &Member<'_>| self.with.iter().any(|key| *key == member.key);
+        let said = |member: &Member<'_>| self.with.contains(&member.key);
         own.is_some_and(|own| leads(own.value, &self.path[1..]))
             && members.iter().all(|member| member.key == self.path[0] || named(member))
             && (self.with.is_empty() || members.iter().any(said))
