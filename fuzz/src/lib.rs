@@ -7,6 +7,6 @@ mod matching;
 mod rules;
 
 pub use evtx::evtx_reader;
-pub use logs::json_reader;
+pub use logs::{json_reader, text_reader, xml_reader};
 pub use matching::matcher_is_reference;
 pub use rules::sigma_rule;

@@ -7,6 +7,28 @@ use rulestone_events::{Fields, Ingest, Interest, Kind, Log, Settings, Tally};
 
 /// Any bytes as a log.
 pub fn json_reader(bytes: &[u8]) {
+    any_log(bytes);
+}
+
+/// Any bytes behind the start of an event, so that they are read as XML.
+pub fn xml_reader(bytes: &[u8]) {
+    any_log(bytes);
+    any_log(&[b"<Event><System>", bytes].concat());
+}
+
+/// Any bytes as a text log, and behind what each of the text formats is told by.
+pub fn text_reader(bytes: &[u8]) {
+    const STARTS: [&[u8]; 5] = [
+        b"",
+        b"05/01/2024 10:00:00 AM\nLogName=Security\nEventCode=4688\nMessage=",
+        b"type=EXECVE msg=audit(1714557600.123:45): ",
+        b"<13>1 2024-05-01T10:00:00Z host app - - ",
+        b"UtcTime,EventID,Channel,Image,CommandLine\n1,2,3,4,",
+    ];
+    STARTS.iter().for_each(|start| any_log(&[*start, bytes].concat()));
+}
+
+fn any_log(bytes: &[u8]) {
     let once = read(bytes, &mut Ingest::new(small()));
     // What is remembered makes the next log faster, never different.
     let mut ingest = Ingest::new(small());

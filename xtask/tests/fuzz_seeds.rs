@@ -44,6 +44,16 @@ fn evtx_reader() {
 }
 
 #[test]
+fn xml_reader() {
+    run("xml_reader", targets::xml_reader);
+}
+
+#[test]
+fn text_reader() {
+    run("text_reader", targets::text_reader);
+}
+
+#[test]
 fn sigma_rule() {
     run("sigma_rule", targets::sigma_rule);
 }

@@ -288,7 +288,7 @@ fn what_is_no_log_is_said_to_be_none() {
     let cases: [&[u8]; 6] = [
         b"hello\nworld\n",
         b"\0\x01\x02",
-        b"<Event/>",
+        b"<html><body>Event</body></html>",
         b"5",
         b"\"text\"",
         b"ElfFile\0 and no more",

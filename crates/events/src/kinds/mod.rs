@@ -1,5 +1,6 @@
 //! What an event is a record of.
 
+pub(crate) mod messages;
 mod shapes;
 mod titles;
 

@@ -40,6 +40,25 @@ impl Encoding {
             [0xff, 0xfe, ..] => Encoding::Utf16Le,
             [0xfe, 0xff, ..] => Encoding::Utf16Be,
             [0x7b | 0x5b, 0, 0x22 | 0x0d | 0x0a | 0x20 | 0x7b, 0, ..] => Encoding::Utf16Le,
+            _ => Encoding::of_ascii_letters(head),
+        }
+    }
+
+    /// Text without a mark: eight letters in a row that leave every other byte zero.
+    fn of_ascii_letters(head: &[u8]) -> Encoding {
+        let letters = |which: usize| {
+            head.len() >= 16
+                && head[..16].iter().enumerate().all(|(at, byte)| {
+                    if at % 2 == which {
+                        matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=b'~')
+                    } else {
+                        *byte == 0
+                    }
+                })
+        };
+        match (letters(0), letters(1)) {
+            (true, _) => Encoding::Utf16Le,
+            (_, true) => Encoding::Utf16Be,
             _ => Encoding::Utf8,
         }
     }
@@ -51,7 +70,7 @@ impl Encoding {
         }
     }
 
-    fn decode(self, bytes: &[u8]) -> String {
+    pub(crate) fn decode(self, bytes: &[u8]) -> String {
         let unit = |pair: &[u8]| match self {
             Encoding::Utf16Be => u16::from_be_bytes([pair[0], pair[1]]),
             _ => u16::from_le_bytes([pair[0], pair[1]]),

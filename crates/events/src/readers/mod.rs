@@ -4,13 +4,21 @@
 //! the ingest finds the values. Adding a format is adding a file here and a line in
 //! [`Format::recognise`].
 
+mod auditd;
+mod csv;
+mod date;
 mod evtx;
 mod find;
 mod json;
 mod lines;
 mod records;
+mod syslog;
 mod text;
+mod textlog;
+mod wintext;
 mod wrappers;
+mod write;
+mod xml;
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
@@ -23,9 +31,11 @@ pub use find::find_logs;
 pub use records::Records;
 pub(crate) use records::give_back;
 
+use self::csv::CsvLog;
 use evtx::EvtxLog;
 use json::JsonLog;
 use lines::LinesLog;
+use textlog::TextLog;
 
 /// What a file is, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +46,16 @@ pub enum Format {
     Json,
     /// Anything of these, compressed with gzip.
     Gzip,
+    /// Windows events as XML.
+    Xml,
+    /// Windows events in lines of text, as Splunk and Event Viewer write them.
+    WindowsText,
+    /// Records of the Linux audit daemon.
+    Auditd,
+    /// Lines of syslog.
+    Syslog,
+    /// A table with a header.
+    Csv,
     /// Nothing at all.
     Empty,
     /// Not read, and what it seems to be.
@@ -58,16 +78,18 @@ impl Format {
         if let Some((_, format)) = starts.iter().find(|(magic, _)| head.starts_with(magic)) {
             return *format;
         }
-        let text = json::Encoding::of(head).decode_head(head);
+        let whole = json::Encoding::of(head).decode_head(head);
         let mut text =
-            text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').chars();
+            whole.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').chars();
         let after = |mut rest: std::str::Chars<'_>| rest.find(|c| !c.is_whitespace());
         match text.next() {
             None if head.iter().all(u8::is_ascii_whitespace) => Format::Empty,
             Some('{') if matches!(after(text.clone()), Some('"' | '}') | None) => Format::Json,
             Some('[') if matches!(after(text.clone()), Some('{' | ']') | None) => Format::Json,
-            Some('<') => Format::Unread("XML or HTML"),
-            _ if head.contains(&0) => Format::Unread("binary file of no known log format"),
+            _ if let Some(format) = textlog::recognise(whole.as_bytes()) => format,
+            Some('<') => Format::Unread("XML without Windows events"),
+            _ if csv::is_table(whole.as_bytes(), head.len() < PEEK) => Format::Csv,
+            _ if whole.contains('\0') => Format::Unread("binary file of no known log format"),
             _ => Format::Unread("text of no known log format"),
         }
     }
@@ -99,6 +121,8 @@ enum Inner {
     Empty,
     Evtx(EvtxLog),
     Json(Box<JsonLog>),
+    Text(TextLog),
+    Csv(CsvLog),
     Lines(LinesLog),
 }
 
@@ -112,6 +136,8 @@ pub struct Unit {
 enum Content {
     Evtx(evtx::EvtxUnit),
     Json(Records),
+    Text(textlog::TextUnit),
+    Csv(csv::CsvUnit),
 }
 
 /// Where a unit is: the log's name and the unit's number in it, from 0.
@@ -179,6 +205,10 @@ impl Log {
             Format::Empty | Format::Json => {
                 Inner::Json(Box::new(JsonLog::new(head, reader, name.clone())))
             }
+            Format::Xml | Format::WindowsText | Format::Auditd | Format::Syslog => {
+                Inner::Text(TextLog::new(head, reader, name.clone()))
+            }
+            Format::Csv => Inner::Csv(CsvLog::new(head, reader, name.clone())),
             Format::Evtx => {
                 let mut bytes = head;
                 failed = reader.read_to_end(&mut bytes).err().map(|error| error.to_string());
@@ -200,8 +230,11 @@ impl Log {
 
     /// Sets how many bytes of text make a unit, about. Says nothing about what is read.
     pub fn set_stretch(&mut self, bytes: usize) {
-        if let Inner::Json(log) = &mut self.inner {
-            log.set_stretch(bytes);
+        match &mut self.inner {
+            Inner::Json(log) => log.set_stretch(bytes),
+            Inner::Text(log) => log.set_stretch(bytes),
+            Inner::Csv(log) => log.set_stretch(bytes),
+            Inner::Empty | Inner::Evtx(_) | Inner::Lines(_) => {}
         }
     }
 
@@ -216,23 +249,21 @@ impl Log {
         let content = match &mut self.inner {
             Inner::Empty => None,
             Inner::Evtx(log) => log.next_unit().map(Content::Evtx),
-            Inner::Json(log) => Log::text(log.next_unit(), &mut self.failed),
-            Inner::Lines(log) => Log::text(log.next_unit(), &mut self.failed),
+            Inner::Json(log) => Log::unit(log.next_unit(), &mut self.failed).map(Content::Json),
+            Inner::Text(log) => Log::unit(log.next_unit(), &mut self.failed).map(Content::Text),
+            Inner::Csv(log) => Log::unit(log.next_unit(), &mut self.failed).map(Content::Csv),
+            Inner::Lines(log) => Log::unit(log.next_unit(), &mut self.failed).map(Content::Json),
         }?;
         let place = UnitPlace { log: self.name.clone(), unit: self.units };
         self.units += 1;
         Some(Unit { place, content })
     }
 
-    fn text(
-        unit: std::io::Result<Option<Records>>,
-        failed: &mut Option<String>,
-    ) -> Option<Content> {
+    fn unit<T>(unit: std::io::Result<Option<T>>, failed: &mut Option<String>) -> Option<T> {
         unit.unwrap_or_else(|error| {
             *failed = Some(error.to_string());
             None
         })
-        .map(Content::Json)
     }
 
     /// What went wrong while reading, if something did.
@@ -256,6 +287,8 @@ impl Unit {
         match self.content {
             Content::Evtx(unit) => unit.into_records(&self.place.log),
             Content::Json(records) => records,
+            Content::Text(unit) => unit.into_records(),
+            Content::Csv(unit) => unit.into_records(),
         }
     }
 }
@@ -278,7 +311,7 @@ mod tests {
             (b"\xfe\xff\0{\0\"", Format::Json),
             (b"[\n {\"a\":1}]", Format::Json),
             (b"[2024-01-01] hello", Format::Unread("text of no known log format")),
-            (b"<Event/>", Format::Unread("XML or HTML")),
+            (b"<Event/>", Format::Xml),
             (b"hello", Format::Unread("text of no known log format")),
             (b"\x00\x05\x16\x07", Format::Unread("binary file of no known log format")),
         ];
