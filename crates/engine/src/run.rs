@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rulestone_events::{
-    Event, Fields, Ingest, Interest, Log, LogError, ScopeKind, Settings, Tally, Unit,
+    Event, Fields, Ingest, Interest, Log, LogError, Members, ScopeKind, Settings, Tally, Unit,
 };
 use rulestone_ir::{Formula, Rule, Source};
 
@@ -67,6 +67,9 @@ pub struct UnitOutcome<T> {
     pub hits: Vec<T>,
     /// What was counted.
     pub tally: Tally,
+    /// The logs inside of an archive that came to their end before this: why before their time,
+    /// if something went wrong.
+    pub members: Vec<(Arc<str>, Result<(), LogError>)>,
     /// Whether the log is at its end, and why before its time if something went wrong.
     pub end: Option<Result<(), LogError>>,
 }
@@ -208,7 +211,7 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
                     self.work.open().push(open.clone());
                     return Some(open);
                 }
-                Err(error) => self.send_end((at, 0), Err(error)),
+                Err(error) => self.send_end((at, 0), Err(error), Members::default()),
             }
         }
     }
@@ -241,32 +244,38 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
 
     /// Reads the next unit of a log. Returns whether there was one.
     fn step(&mut self, open: &Arc<OpenLog>) -> bool {
-        let (unit, place) = {
+        let (unit, place, members) = {
             let mut slot = open.log.lock().unwrap_or_else(PoisonError::into_inner);
             let Some((log, units)) = slot.as_mut() else { return false };
             let place = (open.at, *units);
             *units += 1;
-            match log.next_unit() {
-                Some(unit) => (unit, place),
+            let unit = log.next_unit();
+            let members = log.take_members();
+            match unit {
+                Some(unit) => (unit, place, members),
                 None => {
                     let failure = log.failure().map(std::io::Error::other);
                     *slot = None;
                     drop(slot);
                     self.work.open().retain(|other| other.at != open.at);
-                    self.send_end(place, failure.map_or(Ok(()), |error| Err(error.into())));
+                    let end = failure.map_or(Ok(()), |error| Err(error.into()));
+                    self.send_end(place, end, members);
                     return false;
                 }
             }
         };
-        let outcome = self.read(unit, open.at);
+        let mut outcome = self.read(unit, open.at);
+        outcome.tally.add(members.tally);
+        outcome.members = members.ended;
         // A receiver that is gone wants nothing more.
         let _ = self.sender.send((place, outcome));
         true
     }
 
-    fn send_end(&self, place: (usize, u64), end: Result<(), LogError>) {
+    fn send_end(&self, place: (usize, u64), end: Result<(), LogError>, members: Members) {
+        let Members { ended: members, tally } = members;
         let outcome =
-            UnitOutcome { log: place.0, hits: Vec::new(), tally: Tally::default(), end: Some(end) };
+            UnitOutcome { log: place.0, hits: Vec::new(), tally, members, end: Some(end) };
         let _ = self.sender.send((place, outcome));
     }
 
@@ -301,7 +310,7 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
         });
         hits.sort_by_key(|(position, rule, _)| (*position, *rule));
         let hits = hits.into_iter().map(|(_, _, made)| made).collect();
-        UnitOutcome { log: log_at, hits, tally, end: None }
+        UnitOutcome { log: log_at, hits, tally, members: Vec::new(), end: None }
     }
 }
 

@@ -27,7 +27,7 @@ pub use batch::{Batch, Code, Column, Dictionary, Row};
 pub use event::Event;
 pub use ingest::{Fields, Ingest, Interest, Settings};
 pub use kinds::{Kind, KindMatch, title};
-pub use readers::{Format, Log, LogError, Records, Unit, UnitPlace, find_logs};
+pub use readers::{Format, Log, LogError, Members, Records, Unit, UnitPlace, find_logs};
 pub use tally::{KindTally, Skipped, Tally};
 pub use text_filter::TextFilter;
 pub use views::{Expr, ExprError, ScopeKind, Views, ViewsError};

@@ -340,3 +340,44 @@ fn the_bundled_examples_pass_their_tests() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(code(&output), 0, "{text}{}", talk(&output));
 }
+
+/// A zip archive with these members.
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn members_of_archives_are_logs_that_are_read_or_said_not_to_be() {
+    let place = Place::new();
+    fs::remove_dir_all(place.path("logs")).unwrap();
+    let picture: &[u8] = b"\x89PNG\r\n\x1a\n";
+    let archive = zip(&[("p.png", picture), ("day/one.json", Place::log().as_bytes())]);
+    place.write("logs/all.zip", &archive);
+    for jobs in ["1", "3"] {
+        let scan = ["scan", "-r", "rules", "logs", "--format", "json", "--jobs", jobs];
+        let output = place.run(&scan);
+        assert_eq!(code(&output), 0, "{}", talk(&output));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let evidence = &report["alerts"][0]["evidence"][0];
+        assert_eq!(evidence["log"], "logs/all.zip!day/one.json");
+        let logs = &report["summary"]["logs"];
+        assert_eq!((&logs["read"], &logs["failed"]), (&1.into(), &1.into()), "{report:#}");
+        assert_eq!(logs["failures"][0]["log"], "logs/all.zip!p.png");
+        assert_eq!(logs["failures"][0]["reason"], "not read: PNG image");
+    }
+    let output = place.run(&["debug", "events", "logs/all.zip"]);
+    assert_eq!(lines(&output)[3]["log"], "logs/all.zip!day/one.json");
+    assert!(talk(&output).contains("logs/all.zip!p.png: not read: PNG image"));
+    let output = place.run(&["explain", "Netstat In Use", "-r", "rules", "logs/all.zip"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("all.zip!day/one.json, record"), "{said}");
+
+    place.write("logs/all.zip", &zip(&[("p.png", picture)]));
+    let output = place.run(&["scan", "-r", "rules", "logs/all.zip"]);
+    assert_eq!(code(&output), 4, "a log that was named gave nothing: {}", talk(&output));
+}

@@ -286,9 +286,12 @@ fn read_all(logs: &[rulestone_engine::LogFile], mut each: impl FnMut(&str, Event
         let Ok(mut open) = opened else { continue };
         let mut ingest = Ingest::new(Settings::default());
         while let Some(unit) = open.next_unit() {
+            let name = unit.place.log.clone();
             let _ = ingest.read(unit.into_records(), &Fields::All, |batch| {
-                batch.rows.iter().for_each(|row| each(&log.name, batch.event(row)));
+                batch.rows.iter().for_each(|row| each(&name, batch.event(row)));
             });
+            // What cannot be read is the scan's to say, and must not pile up here.
+            drop(open.take_members());
         }
     }
 }

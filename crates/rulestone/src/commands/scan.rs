@@ -12,7 +12,7 @@ use anyhow::Result;
 use rulestone_alerts::render::screen;
 use rulestone_alerts::{Alert, Binding, Cost, Format, ListedRule, Renderer, Report, Style};
 use rulestone_engine::{LogFile, Plan, ScanSettings, UnitOutcome, scan};
-use rulestone_events::{Settings, Tally, Views};
+use rulestone_events::{LogError, Settings, Tally, Views};
 use rulestone_ir::{Severity, Status};
 use rulestone_rules::{Ledger, Skip};
 use serde_json::json;
@@ -143,6 +143,8 @@ struct Pass<'l> {
     tally: Tally,
     progress: Progress,
     logs: &'l [LogFile],
+    /// Whether the log being read is an archive whose members were counted in its stead.
+    in_archive: bool,
     /// The first thing that went wrong while writing.
     failure: Option<io::Error>,
 }
@@ -155,6 +157,7 @@ impl<'l> Pass<'l> {
             tally: Tally::default(),
             progress: Progress::new(logs, talk),
             logs,
+            in_archive: false,
             failure: None,
         }
     }
@@ -178,13 +181,25 @@ impl<'l> Pass<'l> {
             self.report.add_alert(&alert);
         }
         self.progress.advance(&outcome.tally, self.report.alerts());
+        for (name, end) in &outcome.members {
+            self.in_archive = true;
+            self.add_log(name, end);
+            self.progress.member_done();
+        }
         if let Some(end) = &outcome.end {
-            let name = &self.logs[outcome.log].name;
-            let failure = end.as_ref().err().map(|error| error as &dyn std::fmt::Display);
-            self.report.add_log(name, failure);
+            // Of an archive only what is wrong with it is said: its members are the logs.
+            if end.is_err() || !self.in_archive {
+                self.add_log(&self.logs[outcome.log].name, end);
+            }
+            self.in_archive = false;
             self.progress.log_done();
         }
         self.tally.add(outcome.tally);
+    }
+
+    fn add_log(&mut self, name: &Arc<str>, end: &Result<(), LogError>) {
+        let failure = end.as_ref().err().map(|error| error as &dyn std::fmt::Display);
+        self.report.add_log(name, failure);
     }
 }
 

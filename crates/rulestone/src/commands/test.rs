@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use rulestone_engine::{LogFile, Plan, ScanSettings, scan};
-use rulestone_events::{Settings, Views};
+use rulestone_events::{LogError, Settings, Views};
 use rulestone_ir::Rule;
 use rulestone_rules::{Entry, Expect, Ledger, Skip, TestCase, TestProblem, find_tests};
 use serde_json::json;
@@ -192,6 +192,14 @@ impl<'v> Bench<'v> {
         scan(&logs, &plan, &settings, &stop, make, |outcome| {
             for (log, record) in outcome.hits {
                 fired.entry(log).or_default().push(record);
+            }
+            for (name, end) in outcome.members {
+                // An archive may hold other things than logs beside them.
+                if let Err(error) = end
+                    && !matches!(error, LogError::Unread(_))
+                {
+                    problem.get_or_insert(format!("{name}: {error}"));
+                }
             }
             if let Some(Err(error)) = outcome.end {
                 problem.get_or_insert(format!("{}: {error}", logs[outcome.log].name));
