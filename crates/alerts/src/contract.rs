@@ -28,6 +28,9 @@ impl Serialize for Alert {
         map.serialize_entry("evidence", &self.evidence)?;
         map.serialize_entry("evidence_total", &self.evidence_total)?;
         map.serialize_entry("matched", &self.matched)?;
+        if !self.notes.is_empty() {
+            map.serialize_entry("notes", &self.notes)?;
+        }
         map.end()
     }
 }
@@ -201,6 +204,16 @@ mod tests {
                 assert_eq!(keys(matched).join(" "), "stage field test pattern value");
             }
         }
+    }
+
+    #[test]
+    fn notes_are_there_where_there_is_something_to_say() {
+        let mut alert = upload_alert();
+        assert_eq!(serde_json::to_value(&alert).unwrap().get("notes"), None);
+        alert.notes = vec!["fragment 1 of 2; 2 missing".to_owned()];
+        let parsed = serde_json::to_value(&alert).unwrap();
+        assert_eq!(parsed["notes"], json!(["fragment 1 of 2; 2 missing"]));
+        assert!(keys(&parsed).join(" ").ends_with("evidence_total matched notes"));
     }
 
     #[test]

@@ -17,11 +17,13 @@
 
 mod bind;
 mod explain;
+mod join;
 mod matcher;
 pub mod reference;
 mod run;
 
 pub use bind::{BindSummary, BoundRule, Obstacle, Plan, Program};
 pub use explain::{Explanation, Failed, Matched, explain};
+pub use join::put_together;
 pub use matcher::Matcher;
 pub use run::{Hit, LogFile, ScanSettings, UnitOutcome, scan};

@@ -7,10 +7,12 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rulestone_events::{
-    Event, Fields, Ingest, Interest, Log, LogError, Members, ScopeKind, Settings, Tally, Unit,
+    Event, Fields, Fragment, Fragments, Ingest, Interest, Log, LogError, Members, ScopeKind,
+    Settings, Tally, Unit,
 };
 use rulestone_ir::{Formula, Rule, Source};
 
+use crate::join::{Joined, Joiner};
 use crate::{Matcher, Plan};
 
 /// An event that a rule's source lets through.
@@ -27,6 +29,10 @@ pub struct Hit<'a> {
     pub event: &'a Event,
     /// How the rule's fields read in it.
     pub scope_kind: &'a ScopeKind,
+    /// The events that it was put together from, each with its log; none where it is as it was read.
+    pub evidence: &'a [(Arc<str>, Event)],
+    /// What whoever looks at it has to know.
+    pub notes: &'a [String],
 }
 
 impl Hit<'_> {
@@ -61,7 +67,8 @@ pub struct ScanSettings {
 
 /// What came out of a unit, or of the end of a log.
 pub struct UnitOutcome<T> {
-    /// The log's place in the list of logs.
+    /// The log's place in the list of logs; behind all of them for what was put together from
+    /// pieces out of any of them.
     pub log: usize,
     /// What was made of the hits, in the order of the records, then of the rules.
     pub hits: Vec<T>,
@@ -95,20 +102,24 @@ pub fn scan<T: Send>(
         next: AtomicUsize::new(0),
         handed_on: AtomicUsize::new(0),
         open: Mutex::default(),
+        pieces: AtomicUsize::new(0),
+        most_pieces: settings.ingest.fragment_bytes,
         stop,
     };
+    let ingest = ingest_settings(settings);
+    let mut joiner = Joiner::new(plan, &make, &ingest);
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
         for _ in 0..settings.jobs.max(1) {
             let sender = sender.clone();
-            let (work, make) = (&work, &make);
+            let (work, make, ingest) = (&work, &make, &ingest);
             scope.spawn(move || {
                 Worker {
                     work,
                     plan,
                     make,
                     sender,
-                    ingest: Ingest::new(settings.ingest.clone()),
+                    ingest: Ingest::new(ingest.clone()),
                     matcher: Matcher::new(plan),
                     read_everything: settings.read_everything,
                 }
@@ -117,22 +128,48 @@ pub fn scan<T: Send>(
         }
         drop(sender);
         let mut order = Order::default();
-        for (place, outcome) in receiver {
-            order.add(place, outcome, &mut |outcome| {
-                if outcome.end.is_some() {
-                    work.handed_on.store(outcome.log + 1, Ordering::Relaxed);
-                }
-                each(outcome);
-            });
+        let mut hand_on = |(outcome, fragments): Read<T>| {
+            if outcome.end.is_some() {
+                work.handed_on.store(outcome.log + 1, Ordering::Relaxed);
+            }
+            each(outcome);
+            work.pieces.fetch_sub(size_of_pieces(&fragments), Ordering::Relaxed);
+            if let Some(joined) = joiner.add(fragments) {
+                each(of_joined(joined, logs));
+            }
+        };
+        for (place, read) in receiver {
+            order.add(place, read, &mut hand_on);
         }
         // What an early stop left waiting for units that will not come.
-        order.waiting.into_values().for_each(each);
+        order.waiting.into_values().for_each(&mut hand_on);
     });
+    if let Some(joined) = joiner.finish() {
+        each(of_joined(joined, logs));
+    }
+}
+
+/// An outcome, and the pieces of longer events that were set aside.
+type Read<T> = (UnitOutcome<T>, Vec<Fragment>);
+
+fn size_of_pieces(fragments: &[Fragment]) -> usize {
+    fragments.iter().map(Fragment::size).sum()
+}
+
+/// Who only reads wants pieces of events as they are.
+fn ingest_settings(settings: &ScanSettings) -> Settings {
+    let fragments = if settings.read_everything { Fragments::Apart } else { Fragments::Aside };
+    Settings { fragments, ..settings.ingest.clone() }
+}
+
+fn of_joined<T>(joined: Joined<T>, logs: &[LogFile]) -> UnitOutcome<T> {
+    let (hits, tally) = joined.into_parts();
+    UnitOutcome { log: logs.len(), hits, tally, members: Vec::new(), end: None }
 }
 
 /// Puts outcomes back into the order of logs and units.
 struct Order<T> {
-    waiting: BTreeMap<(usize, u64), UnitOutcome<T>>,
+    waiting: BTreeMap<(usize, u64), Read<T>>,
     next: (usize, u64),
 }
 
@@ -143,20 +180,15 @@ impl<T> Default for Order<T> {
 }
 
 impl<T> Order<T> {
-    fn add(
-        &mut self,
-        place: (usize, u64),
-        outcome: UnitOutcome<T>,
-        each: &mut impl FnMut(UnitOutcome<T>),
-    ) {
-        self.waiting.insert(place, outcome);
-        while let Some(outcome) = self.waiting.remove(&self.next) {
-            self.next = if outcome.end.is_some() {
+    fn add(&mut self, place: (usize, u64), read: Read<T>, each: &mut impl FnMut(Read<T>)) {
+        self.waiting.insert(place, read);
+        while let Some(read) = self.waiting.remove(&self.next) {
+            self.next = if read.0.end.is_some() {
                 (self.next.0 + 1, 0)
             } else {
                 (self.next.0, self.next.1 + 1)
             };
-            each(outcome);
+            each(read);
         }
     }
 }
@@ -167,6 +199,9 @@ struct Work<'a> {
     /// Logs whose outcomes have all been handed on.
     handed_on: AtomicUsize,
     open: Mutex<Vec<Arc<OpenLog>>>,
+    /// Bytes of pieces out of units whose outcomes wait for earlier ones, and how many may.
+    pieces: AtomicUsize,
+    most_pieces: usize,
     stop: &'a AtomicBool,
 }
 
@@ -180,7 +215,7 @@ struct Worker<'a, T, M> {
     work: &'a Work<'a>,
     plan: &'a Plan,
     make: &'a M,
-    sender: Sender<((usize, u64), UnitOutcome<T>)>,
+    sender: Sender<((usize, u64), Read<T>)>,
     ingest: Ingest,
     matcher: Matcher<'a>,
     read_everything: bool,
@@ -190,7 +225,7 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
     fn run(&mut self) {
         while !self.stopped() {
             if let Some(open) = self.open_next() {
-                while !self.stopped() && self.step(&open) {}
+                while !self.stopped() && !self.work.is_far_ahead() && self.step(&open) {}
             } else if !self.help() {
                 return;
             }
@@ -218,7 +253,8 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
 
     fn try_next(&self) -> Option<(usize, Result<Log, LogError>)> {
         let ahead = self.work.next.load(Ordering::Relaxed);
-        let far = ahead >= self.work.handed_on.load(Ordering::Relaxed) + OPEN_AHEAD;
+        let far = ahead >= self.work.handed_on.load(Ordering::Relaxed) + OPEN_AHEAD
+            || self.work.is_far_ahead();
         if far && !self.work.open().is_empty() {
             return None;
         }
@@ -268,7 +304,9 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
         outcome.tally.add(members.tally);
         outcome.members = members.ended;
         // A receiver that is gone wants nothing more.
-        let _ = self.sender.send((place, outcome));
+        let fragments = self.ingest.take_fragments();
+        self.work.pieces.fetch_add(size_of_pieces(&fragments), Ordering::Relaxed);
+        let _ = self.sender.send((place, (outcome, fragments)));
         true
     }
 
@@ -276,7 +314,7 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
         let Members { ended: members, tally } = members;
         let outcome =
             UnitOutcome { log: place.0, hits: Vec::new(), tally, members, end: Some(end) };
-        let _ = self.sender.send((place, outcome));
+        let _ = self.sender.send((place, (outcome, Vec::new())));
     }
 
     fn read(&mut self, unit: Unit, log_at: usize) -> UnitOutcome<T> {
@@ -303,6 +341,8 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
                         log: &log,
                         event: &event,
                         scope_kind: &bound.scope_kind,
+                        evidence: &[],
+                        notes: &[],
                     };
                     hits.push((position, bound.rule, make(hit)));
                 }
@@ -315,6 +355,11 @@ impl<T, M: Fn(Hit<'_>) -> T> Worker<'_, T, M> {
 }
 
 impl Work<'_> {
+    /// Whether so much waits for the earliest log that it is better to help with that.
+    fn is_far_ahead(&self) -> bool {
+        self.pieces.load(Ordering::Relaxed) > self.most_pieces
+    }
+
     fn open(&self) -> std::sync::MutexGuard<'_, Vec<Arc<OpenLog>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

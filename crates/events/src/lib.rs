@@ -14,6 +14,7 @@
 
 mod batch;
 mod event;
+mod fragments;
 mod ingest;
 mod kinds;
 mod paths;
@@ -25,6 +26,7 @@ mod views;
 
 pub use batch::{Batch, Code, Column, Dictionary, Row};
 pub use event::Event;
+pub use fragments::{Fragment, Fragments, Whole, join};
 pub use ingest::{Fields, Ingest, Interest, Settings};
 pub use kinds::{Kind, KindMatch, title};
 pub use readers::{Format, Log, LogError, Members, Records, Unit, UnitPlace, find_logs};

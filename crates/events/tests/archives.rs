@@ -202,7 +202,6 @@ fn nesting_has_an_end() {
     assert_eq!(read(&nest(4)).values, ["x!n!n!n!n 1 1"]);
     let given = read(&nest(5));
     assert_eq!(given.ended, ["x!n!n!n!n: not read: archive inside four others"]);
-    assert_eq!(given.failure.as_deref(), Some("no member of the archive could be read"));
     let pack = |levels: usize| (0..levels).fold(ONE.to_vec(), |file, _| gzip(&file));
     assert_eq!(read(&pack(4)).values, ["x 1 1"]);
     let error = open(&pack(5)).err().expect("too deep").to_string();

@@ -381,3 +381,59 @@ fn members_of_archives_are_logs_that_are_read_or_said_not_to_be() {
     let output = place.run(&["scan", "-r", "rules", "logs/all.zip"]);
     assert_eq!(code(&output), 4, "a log that was named gave nothing: {}", talk(&output));
 }
+
+const SCRIPT_RULE: &str = r#"title: A Word Over Two Records
+id: 7d0b7a4e-6a0e-4c3d-9a54-0a1f3f0a6c12
+status: test
+logsource:
+    category: ps_script
+    product: windows
+detection:
+    selection:
+        ScriptBlockText|contains: 'Invoke-Something'
+    condition: selection
+level: high
+"#;
+
+/// A piece of a script of two.
+fn piece(number: u64, text: &str) -> String {
+    let text = serde_json::json!({"Event": {
+        "System": {
+            "Provider": {"#attributes": {"Name": "Microsoft-Windows-PowerShell"}},
+            "EventID": 4104,
+            "TimeCreated": {"#attributes": {"SystemTime": format!("2026-03-02T10:00:0{number}Z")}},
+            "EventRecordID": 70 + number,
+            "Channel": "Microsoft-Windows-PowerShell/Operational",
+            "Computer": "WKS-7.corp.example"
+        },
+        "EventData": {
+            "MessageNumber": number, "MessageTotal": 2, "ScriptBlockText": text,
+            "ScriptBlockId": "3c1f-77"
+        }
+    }});
+    format!("{text}\n")
+}
+
+#[test]
+fn a_script_in_two_records_is_one_event_for_rules() {
+    let place = Place::new();
+    place.write("rules/script.yml", SCRIPT_RULE.as_bytes());
+    place.write("scripts/a.json", piece(2, "Something").as_bytes());
+    let second = place.write("scripts/b.json", piece(1, "Invoke-").as_bytes());
+    let alerts = lines(&place.run(&["scan", "-r", "rules", "scripts"]));
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0]["fields"]["ScriptBlockText"], "Invoke-Something");
+    assert_eq!(alerts[0]["evidence_total"], 2);
+    let logs: Vec<_> =
+        alerts[0]["evidence"].as_array().unwrap().iter().map(|e| &e["log"]).collect();
+    assert_eq!(logs, ["scripts/b.json", "scripts/a.json"]);
+    assert_eq!(alerts[0].get("notes"), None);
+    let explain = ["explain", "A Word Over Two Records", "-r", "rules", "scripts"];
+    let said = String::from_utf8(place.run(&explain).stdout).unwrap();
+    assert!(said.contains("1 events in its scope, 1 fire it"), "{said}");
+
+    fs::remove_file(second).unwrap();
+    let output = place.run(&["scan", "-r", "rules", "scripts"]);
+    assert_eq!(lines(&output).len(), 0);
+    assert!(talk(&output).contains("fragments missing"), "{}", talk(&output));
+}

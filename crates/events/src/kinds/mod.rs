@@ -1,5 +1,6 @@
 //! What an event is a record of.
 
+mod fragments;
 mod shapes;
 mod titles;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use rulestone_value::Value;
 use serde::Deserialize;
 
+pub(crate) use fragments::Pieces;
 pub(crate) use shapes::{Role, SHAPES};
 pub use titles::title;
 

@@ -89,8 +89,8 @@ pub(crate) struct ArchiveLog {
     depth: Depth,
     current: Option<Box<Log>>,
     gathered: Members,
-    read: u64,
-    failed: u64,
+    /// Those that came to their end.
+    members: u64,
     stretch: Option<usize>,
 }
 
@@ -110,8 +110,7 @@ impl ArchiveLog {
             depth,
             current: None,
             gathered: Members::default(),
-            read: 0,
-            failed: 0,
+            members: 0,
             stretch: None,
         }
     }
@@ -126,18 +125,15 @@ impl ArchiveLog {
 
     /// Whether members that were read or not speak for the archive.
     pub(crate) fn has_members(&self) -> bool {
-        self.read + self.failed > 0
+        self.members > 0
     }
 
     /// What is wrong with the archive itself.
     pub(crate) fn failure(&self) -> Option<&str> {
-        let own = match &self.container {
+        match &self.container {
             Container::Zip(members) => members.failure(),
             Container::Tar(members) => members.failure(),
-        };
-        let outermost = self.depth.archives == 1;
-        let none = outermost && self.read == 0 && self.failed > 0;
-        own.or(none.then_some("no member of the archive could be read"))
+        }
     }
 
     pub(crate) fn next_unit(&mut self) -> Option<Unit> {
@@ -184,7 +180,7 @@ impl ArchiveLog {
                 self.current = Some(Box::new(opened));
             }
             Err(error) => {
-                self.failed += 1;
+                self.members += 1;
                 self.gathered.ended.push((log, Err(error)));
             }
         }
@@ -204,12 +200,7 @@ impl ArchiveLog {
 
     /// Takes over what came to its end in an archive inside this one.
     fn take_over(&mut self, inner: Members) {
-        for (_, result) in &inner.ended {
-            match result {
-                Ok(()) => self.read += 1,
-                Err(_) => self.failed += 1,
-            }
-        }
+        self.members += inner.ended.len() as u64;
         self.gathered.ended.extend(inner.ended);
         self.gathered.tally.add(inner.tally);
     }

@@ -161,8 +161,8 @@ impl Log {
         file.by_ref().take(PEEK as u64).read_to_end(&mut head)?;
         match Format::recognise(&head) {
             Format::Evtx => Ok(Log::new(name, Inner::Evtx(EvtxLog::from_path(path)?))),
-            Format::Zip => {
-                file.seek(SeekFrom::Start(0))?;
+            // A pipe has a path as well, but no way back.
+            Format::Zip if file.seek(SeekFrom::Start(0)).is_ok() => {
                 Log::zip(Box::new(file), name, Depth::default())
             }
             _ => Log::stream(head, Box::new(BufReader::new(file)), name, Depth::default()),

@@ -8,8 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use rulestone_engine::{Explanation, Obstacle, Plan, ScanSettings, explain, reference, scan};
-use rulestone_events::{Event, Fields, Ingest, Log, ScopeKind, Settings, Tally, Views};
+use rulestone_engine::{
+    Explanation, Obstacle, Plan, ScanSettings, explain, put_together, reference, scan,
+};
+use rulestone_events::{
+    Event, Fields, Fragment, Fragments, Ingest, Log, ScopeKind, Settings, Tally, Views,
+};
 use rulestone_ir::{Field, Formula, Predicate, Relation, Rule, Source, Test};
 use rulestone_rules::Entry;
 
@@ -277,14 +281,17 @@ fn obstacle(rule: &Arc<Rule>, views: &Views, logs: &[rulestone_engine::LogFile],
     let _ = writeln!(out, "It cannot fire: {text}.");
 }
 
+/// Every event of the logs, as rules see them: what came in pieces put together, at the end.
 fn read_all(logs: &[rulestone_engine::LogFile], mut each: impl FnMut(&str, Event)) {
+    let settings = Settings { fragments: Fragments::Aside, ..Settings::default() };
+    let (mut fragments, mut size) = (Vec::new(), 0);
     for log in logs {
         let opened = match &log.path {
             Some(path) => Log::open(path, log.name.clone()),
             None => Log::from_reader(io::stdin(), log.name.clone()),
         };
         let Ok(mut open) = opened else { continue };
-        let mut ingest = Ingest::new(Settings::default());
+        let mut ingest = Ingest::new(settings.clone());
         while let Some(unit) = open.next_unit() {
             let name = unit.place.log.clone();
             let _ = ingest.read(unit.into_records(), &Fields::All, |batch| {
@@ -292,6 +299,16 @@ fn read_all(logs: &[rulestone_engine::LogFile], mut each: impl FnMut(&str, Event
             });
             // What cannot be read is the scan's to say, and must not pile up here.
             drop(open.take_members());
+            let found = ingest.take_fragments();
+            size += found.iter().map(Fragment::size).sum::<usize>();
+            fragments.extend(found);
+            if size > settings.fragment_bytes {
+                size = 0;
+                put_together(std::mem::take(&mut fragments))
+                    .into_iter()
+                    .for_each(|(log, event)| each(&log, event));
+            }
         }
     }
+    put_together(fragments).into_iter().for_each(|(log, event)| each(&log, event));
 }

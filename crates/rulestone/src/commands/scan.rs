@@ -54,7 +54,7 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     pass.run(&plan, &views, &wanted.scan, &stop);
     let scanning = started.elapsed();
 
-    let Pass { mut renderer, mut report, tally, progress, failure, .. } = pass;
+    let Pass { mut renderer, mut report, tally, progress, silent, failure, .. } = pass;
     progress.finish();
     let able = finish_report(&mut report, &ledger, &plan, &tally, loading + scanning);
     add_hints(&mut report, args, talk);
@@ -72,7 +72,13 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
         talk.error_line(&stats(&report, &plan, able, cost, wanted.scan.jobs).to_string());
     }
     written.map_err(|error| Ends::output(&target, &error))?;
-    Ok(end(args, &wanted, &report, &ledger, &logs, stop.load(Ordering::Relaxed)))
+    // A folder may hold anything; a file that was named has to be a log, or to hold one.
+    let named = |name: &str| args.logs.iter().any(|path| path.to_string_lossy() == name);
+    let unread = report.logs().failures.iter().any(|(name, _)| named(name))
+        || silent.iter().any(|name| named(name));
+    let nothing = logs.is_empty() || report.logs().read == 0 && report.logs().failed > 0;
+    let stopped = stop.load(Ordering::Relaxed);
+    Ok(end(args, &wanted, &report, &ledger, (unread || nothing, stopped)))
 }
 
 /// Bytes of logs from which on it pays to make everything ready first.
@@ -143,8 +149,10 @@ struct Pass<'l> {
     tally: Tally,
     progress: Progress,
     logs: &'l [LogFile],
-    /// Whether the log being read is an archive whose members were counted in its stead.
-    in_archive: bool,
+    /// Of the archive being read, if it is one: whether a member was read to its end.
+    in_archive: Option<bool>,
+    /// Archives of which no member was.
+    silent: Vec<Arc<str>>,
     /// The first thing that went wrong while writing.
     failure: Option<io::Error>,
 }
@@ -157,7 +165,8 @@ impl<'l> Pass<'l> {
             tally: Tally::default(),
             progress: Progress::new(logs, talk),
             logs,
-            in_archive: false,
+            in_archive: None,
+            silent: Vec::new(),
             failure: None,
         }
     }
@@ -182,16 +191,20 @@ impl<'l> Pass<'l> {
         }
         self.progress.advance(&outcome.tally, self.report.alerts());
         for (name, end) in &outcome.members {
-            self.in_archive = true;
+            let before = self.in_archive == Some(true);
+            self.in_archive = Some(before || end.is_ok());
             self.add_log(name, end);
             self.progress.member_done();
         }
         if let Some(end) = &outcome.end {
             // Of an archive only what is wrong with it is said: its members are the logs.
-            if end.is_err() || !self.in_archive {
-                self.add_log(&self.logs[outcome.log].name, end);
+            let name = &self.logs[outcome.log].name;
+            if end.is_err() || self.in_archive.is_none() {
+                self.add_log(name, end);
             }
-            self.in_archive = false;
+            if self.in_archive.take() == Some(false) {
+                self.silent.push(name.clone());
+            }
             self.progress.log_done();
         }
         self.tally.add(outcome.tally);
@@ -299,19 +312,14 @@ fn end(
     wanted: &Wanted,
     report: &Report,
     ledger: &Ledger,
-    logs: &[LogFile],
-    stopped: bool,
+    (unread, stopped): (bool, bool),
 ) -> Outcome {
     let found = wanted.fail_on.is_some_and(|least| report.worst().is_some_and(|w| w >= least));
-    // A folder may hold anything; a file that was named has to be a log.
-    let named = |name: &str| args.logs.iter().any(|path| path.to_string_lossy() == name);
-    let unread = report.logs().failures.iter().any(|(name, _)| named(name));
-    let nothing = logs.is_empty() || report.logs().read == 0 && report.logs().failed > 0;
     if stopped {
         Outcome::Interrupted
     } else if args.rules.strict && ledger.count(Status::Invalid) > 0 {
         Outcome::InvalidRule
-    } else if unread || nothing || !ledger.problems.is_empty() {
+    } else if unread || !ledger.problems.is_empty() {
         Outcome::Input
     } else if found {
         Outcome::Findings

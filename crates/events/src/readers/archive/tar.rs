@@ -47,7 +47,7 @@ pub(crate) fn is_header(block: &[u8]) -> bool {
         block.iter().enumerate().map(|entry| as_number(byte(entry))).sum::<i64>()
     };
     // Some old programs summed signed bytes.
-    let sums = [sum(|byte| i64::from(byte)), sum(|byte| i64::from(byte.cast_signed()))];
+    let sums = [sum(i64::from), sum(|byte| i64::from(byte.cast_signed()))];
     let said = octal(&block[148..156]).and_then(|said| i64::try_from(said).ok());
     said.is_some_and(|said| sums.contains(&said))
 }

@@ -28,7 +28,8 @@ const LOCATOR_BYTES: usize = 20;
 /// The longest comment behind the end of the directory.
 const LONGEST_COMMENT: u64 = 0xffff;
 
-/// Bytes looked through at a time.
+/// Bytes looked through at a time, at first and later.
+const LEAST_BLOCK: usize = 64;
 const BLOCK: usize = 64 << 10;
 
 /// What a size or place is where its true value is elsewhere.
@@ -295,8 +296,11 @@ impl ZipMembers {
 
     /// The place of the first of some marks from a place on.
     fn find(&self, mut at: u64, marks: &[&[u8]]) -> io::Result<Option<u64>> {
+        // Mostly the mark is right there; many short members must not read a block each.
+        let mut length = LEAST_BLOCK;
         while at < self.length {
-            let block = self.source.read(at, BLOCK)?;
+            let block = self.source.read(at, length)?;
+            length = (length * 4).min(BLOCK);
             let is_mark =
                 |place: &usize| marks.iter().any(|mark| block[*place..].starts_with(mark));
             if let Some(found) = memmem::find_iter(&block, b"PK").find(is_mark) {
