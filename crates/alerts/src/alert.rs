@@ -48,6 +48,9 @@ pub struct Alert {
     pub notes: Vec<String>,
 }
 
+/// Events that an alert shows of those it rests on.
+const EVIDENCE: usize = 10;
+
 /// An event that an alert rests on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
@@ -77,7 +80,12 @@ impl Alert {
     pub fn from_hit(hit: &Hit<'_>, views: &Views) -> Alert {
         let view = EntityView::new(hit.event, views);
         let mut identity = Identity::new(&hit.rule.meta.id, &[]);
-        identity.event(&view, hit.event);
+        if hit.evidence.is_empty() {
+            identity.event(&view, hit.event);
+        }
+        for (_, event) in hit.evidence {
+            identity.event(&EntityView::new(event, views), event);
+        }
         let meta = &hit.rule.meta;
         let techniques = techniques_of(&meta.attack);
         let entities = view.entities();
@@ -93,10 +101,10 @@ impl Alert {
             techniques,
             entities,
             fields: output_row(hit, &matched),
-            evidence: vec![Evidence { log: hit.log.clone(), event: hit.event.clone() }],
-            evidence_total: 1,
+            evidence: evidence(hit),
+            evidence_total: hit.evidence.len().max(1) as u64,
+            notes: hit.notes.to_vec(),
             matched: matched.into_iter().map(MatchedValue::from).collect(),
-            notes: Vec::new(),
             rule: hit.rule.clone(),
         }
     }
@@ -161,9 +169,6 @@ impl Alert {
         self.entities.iter().find(is_it).map(|entity| entity.value.as_str())
     }
 }
-
-/// Events that an alert shows.
-const EVIDENCE: usize = 10;
 
 /// A part of a group's key as text; lists by their elements.
 fn key_text(value: &Value) -> String {
@@ -233,6 +238,15 @@ fn bounds_of(when: &When) -> Vec<String> {
             .collect(),
         When::Seen(_) => Vec::new(),
     }
+}
+
+/// The event, or the first of those that it was put together from.
+fn evidence(hit: &Hit<'_>) -> Vec<Evidence> {
+    if hit.evidence.is_empty() {
+        return vec![Evidence { log: hit.log.clone(), event: hit.event.clone() }];
+    }
+    let parts = hit.evidence.iter().take(EVIDENCE);
+    parts.map(|(log, event)| Evidence { log: log.clone(), event: event.clone() }).collect()
 }
 
 /// The title, with whom it is about.
@@ -310,7 +324,7 @@ fn window(text: String, test: &Test, case: Case) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{alert_of, rule, sysmon, whoami_rule};
+    use crate::samples::{alert_of, alert_of_pieces, rule, sysmon, sysmon_record, whoami_rule};
 
     #[test]
     fn a_hit_becomes_an_alert() {
@@ -335,6 +349,22 @@ mod tests {
         );
         assert_eq!((alert.severity, alert.risk_score), (Severity::High, 73));
         assert_eq!(alert.techniques[0].id, "T1033");
+    }
+
+    #[test]
+    fn what_was_put_together_is_known_and_shown_by_its_pieces() {
+        let values = [("Image", "C:\\whoami.exe"), ("CommandLine", "whoami /all")];
+        let whole = sysmon(1, &values);
+        let piece = |number| (Arc::from("a.evtx"), sysmon_record(1, number, &values));
+        let pieces: Vec<(Arc<str>, Event)> = (101..113).map(piece).collect();
+        let notes = ["said".to_owned()];
+        let alert = alert_of_pieces(&whoami_rule(), &whole, &pieces, &notes);
+        assert_eq!((alert.evidence.len(), alert.evidence_total), (10, 12));
+        assert_eq!(alert.evidence[1].event.record, 102);
+        assert_eq!(alert.notes, notes);
+        let fewer = alert_of_pieces(&whoami_rule(), &whole, &pieces[..11], &notes);
+        assert_ne!(alert.id, fewer.id, "all pieces have a part in the id, shown or not");
+        assert_ne!(alert.id, alert_of(&whoami_rule(), &whole).id);
     }
 
     #[test]

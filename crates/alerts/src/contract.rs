@@ -231,6 +231,16 @@ mod tests {
     }
 
     #[test]
+    fn notes_are_there_where_there_is_something_to_say() {
+        let mut alert = upload_alert();
+        assert_eq!(serde_json::to_value(&alert).unwrap().get("notes"), None);
+        alert.notes = vec!["fragment 1 of 2; 2 missing".to_owned()];
+        let parsed = serde_json::to_value(&alert).unwrap();
+        assert_eq!(parsed["notes"], json!(["fragment 1 of 2; 2 missing"]));
+        assert!(keys(&parsed).join(" ").ends_with("evidence_total matched notes"));
+    }
+
+    #[test]
     fn the_types() {
         let parsed = serde_json::to_value(&alerts()[0]).unwrap();
         let types = [

@@ -79,10 +79,10 @@ pub fn run(
     let mut written = AlertLogs::new(plan, strata);
     let make = |hit: Hit<'_>| judging.hit(&hit);
     session.read(logs, None, stop, make, |outcome| {
-        let UnitOutcome { log, hits, tally, end } = outcome;
+        let UnitOutcome { log, hits, tally, members, end } = outcome;
         hits.iter().for_each(|(rule, judged)| written.add(*rule, judged));
         let hits = hits.into_iter().map(|(_, judged)| judged).collect();
-        each(Passed::Unit(UnitOutcome { log, hits, tally, end }));
+        each(Passed::Unit(UnitOutcome { log, hits, tally, members, end }));
     })?;
     // What was read before an interruption is worked through all the same.
     let go_on = AtomicBool::new(false);

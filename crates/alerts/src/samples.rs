@@ -85,13 +85,33 @@ pub(crate) fn json_event(values: &[(&str, &str)]) -> Event {
 
 /// The alert of a rule on an event that its first source lets through.
 pub(crate) fn alert_of(rule: &Arc<Rule>, event: &Event) -> Alert {
+    alert_of_pieces(rule, event, &[], &[])
+}
+
+/// The same, of an event that was put together from others.
+pub(crate) fn alert_of_pieces(
+    rule: &Arc<Rule>,
+    event: &Event,
+    evidence: &[(Arc<str>, Event)],
+    notes: &[String],
+) -> Alert {
     let views = Views::built_in().expect("the tables can be read");
     let (scope, _) = rule.sources[0].filtered().expect("the rule reads events");
     let kinds = views.scope(scope.schema.as_str(), &scope.keys);
     let serving = ScopeKind::serving(&kinds, &event.kind).next();
     let scope_kind = &**serving.expect("the rule looks at the event").1;
     let log = Arc::from("logs/ws01.evtx");
-    let hit = Hit { rule, rule_at: 0, source: 0, log: &log, event, scope_kind, raises: true };
+    let hit = Hit {
+        rule,
+        rule_at: 0,
+        source: 0,
+        log: &log,
+        event,
+        scope_kind,
+        raises: true,
+        evidence,
+        notes,
+    };
     Alert::from_hit(&hit, &views)
 }
 

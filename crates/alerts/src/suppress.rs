@@ -401,7 +401,17 @@ mod tests {
         let kinds = views.scope("sigma", &keys);
         let scope_kind = &**ScopeKind::serving(&kinds, &event.kind).next().unwrap().1;
         let log = Arc::from("logs/ws01.evtx");
-        let hit = Hit { rule, rule_at: 0, source: 0, log: &log, event, scope_kind, raises: true };
+        let hit = Hit {
+            rule,
+            rule_at: 0,
+            source: 0,
+            log: &log,
+            event,
+            scope_kind,
+            raises: true,
+            evidence: &[],
+            notes: &[],
+        };
         exceptions.quiet(&hit, &views)
     }
 

@@ -18,6 +18,7 @@
 mod bind;
 mod explain;
 mod feed;
+mod join;
 mod matcher;
 mod order;
 pub mod reference;
@@ -28,6 +29,7 @@ mod strata;
 
 pub use bind::{Absent, BindSummary, BoundRule, Obstacle, Plan, Program};
 pub use explain::{Explanation, Failed, Matched, explain};
+pub use join::put_together;
 pub use matcher::Matcher;
 pub use order::Origin;
 pub(crate) use run::scan_phase;

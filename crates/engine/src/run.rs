@@ -8,13 +8,15 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rulestone_events::{
-    Batch, Event, Fields, Ingest, Interest, Log, LogError, ScopeKind, Settings, Tally, Unit,
+    Batch, Event, Fields, Fragment, Fragments, Ingest, Interest, Log, LogError, Members, ScopeKind,
+    Settings, Tally, Unit,
 };
 use rulestone_ir::{Formula, Rule};
 
 use crate::feed::{Feed, Unfit};
+use crate::join::{Joined, Joiner};
 use crate::order::{Origin, Row, Sorter};
-use crate::{Matcher, Plan};
+use crate::{BoundRule, Matcher, Plan};
 
 /// An event that a rule's source lets through.
 pub struct Hit<'a> {
@@ -33,6 +35,10 @@ pub struct Hit<'a> {
     /// Whether it is a finding that somebody looks at; else it is there for rules that build on
     /// it alone.
     pub raises: bool,
+    /// The events that it was put together from, each with its log; none where it is as it was read.
+    pub evidence: &'a [(Arc<str>, Event)],
+    /// What whoever looks at it has to know.
+    pub notes: &'a [String],
 }
 
 /// What was made of a hit.
@@ -113,6 +119,8 @@ pub(crate) struct Collected {
     /// Rows for each stratum, as the threads collected them.
     pub(crate) sorters: Vec<Vec<Sorter>>,
     pub(crate) unkept: Unkept,
+    /// Events that no log has as they are, with the names of the logs they stand for.
+    pub(crate) made: Vec<(Origin, Arc<str>, Event)>,
 }
 
 /// Hits that no stage can look at.
@@ -141,12 +149,16 @@ impl Unkept {
 
 /// What came out of a unit, or of the end of a log.
 pub struct UnitOutcome<T> {
-    /// The log's place in the list of logs.
+    /// The log's place in the list of logs; behind all of them for what was put together from
+    /// pieces out of any of them.
     pub log: usize,
     /// What was made of the hits, in the order of the records, then of the rules.
     pub hits: Vec<T>,
     /// What was counted.
     pub tally: Tally,
+    /// The logs inside of an archive that came to their end before this: why before their time,
+    /// if something went wrong.
+    pub members: Vec<(Arc<str>, Result<(), LogError>)>,
     /// Whether the log is at its end, and why before its time if something went wrong.
     pub end: Option<Result<(), LogError>>,
 }
@@ -189,24 +201,26 @@ pub(crate) fn scan_phase<T: Send>(
         next: AtomicUsize::new(0),
         handed_on: AtomicUsize::new(0),
         open: Mutex::default(),
+        pieces: AtomicUsize::new(0),
+        most_pieces: settings.ingest.fragment_bytes,
         stop,
     };
+    let ingest = ingest_settings(settings);
+    let mut joiner = Joiner::new(Taker { plan, make: &make, phase }, settings, &ingest);
     let (sender, receiver) = channel();
-    std::thread::scope(|scope| {
+    let mut collected = std::thread::scope(|scope| -> io::Result<Collected> {
         let workers: Vec<_> = (0..settings.jobs.max(1))
             .map(|_| {
                 let sender = sender.clone();
-                let (work, make) = (&work, &make);
+                let (work, make, ingest) = (&work, &make, &ingest);
                 scope.spawn(move || {
                     Worker {
                         work,
-                        plan,
-                        make,
+                        taker: Taker { plan, make, phase },
                         sender,
-                        ingest: Ingest::new(settings.ingest.clone()),
+                        ingest: Ingest::new(ingest.clone()),
                         matcher: Matcher::new(plan),
                         read_everything: settings.read_everything,
-                        phase,
                         rows: Rows::new(plan, settings),
                     }
                     .run()
@@ -215,27 +229,129 @@ pub(crate) fn scan_phase<T: Send>(
             .collect();
         drop(sender);
         let mut order = Order::default();
-        for (place, outcome) in receiver {
-            order.add(place, outcome, &mut |outcome| {
-                if outcome.end.is_some() {
-                    work.handed_on.store(outcome.log + 1, Ordering::Relaxed);
-                }
-                each(outcome);
-            });
+        let mut hand_on = |(outcome, fragments): Read<T>| {
+            if outcome.end.is_some() {
+                work.handed_on.store(outcome.log + 1, Ordering::Relaxed);
+            }
+            each(outcome);
+            work.pieces.fetch_sub(size_of_pieces(&fragments), Ordering::Relaxed);
+            if let Some(joined) = joiner.add(fragments) {
+                each(of_joined(joined, logs));
+            }
+        };
+        for (place, read) in receiver {
+            order.add(place, read, &mut hand_on);
         }
         // What an early stop left waiting for units that will not come.
-        order.waiting.into_values().for_each(each);
+        order.waiting.into_values().for_each(&mut hand_on);
         let mut collected = Collected::default();
         for worker in workers {
             let rows = worker.join().map_err(|_| io::Error::other("a thread came to an end"))?;
             rows.collect_into(&mut collected)?;
         }
         Ok(collected)
-    })
+    })?;
+    let (joined, rows) = joiner.finish();
+    rows.collect_into(&mut collected)?;
+    if let Some(joined) = joined {
+        each(of_joined(joined, logs));
+    }
+    Ok(collected)
+}
+
+/// An outcome, and the pieces of longer events that were set aside.
+type Read<T> = (UnitOutcome<T>, Vec<Fragment>);
+
+fn size_of_pieces(fragments: &[Fragment]) -> usize {
+    fragments.iter().map(Fragment::size).sum()
+}
+
+/// Who only reads wants pieces of events as they are.
+fn ingest_settings(settings: &ScanSettings) -> Settings {
+    let fragments = if settings.read_everything { Fragments::Apart } else { Fragments::Aside };
+    Settings { fragments, ..settings.ingest.clone() }
+}
+
+fn of_joined<T>(joined: Joined<T>, logs: &[LogFile]) -> UnitOutcome<T> {
+    let (hits, tally) = joined.into_parts();
+    UnitOutcome { log: logs.len(), hits, tally, members: Vec::new(), end: None }
+}
+
+/// What is made of an event that rules let through: the same wherever the event comes from.
+pub(crate) struct Taker<'a, M> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) make: &'a M,
+    pub(crate) phase: Phase<'a>,
+}
+
+impl<M> Clone for Taker<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Taker<'_, M> {}
+
+/// Where an event comes from.
+pub(crate) struct About<'a> {
+    pub(crate) log: &'a Arc<str>,
+    pub(crate) evidence: &'a [(Arc<str>, Event)],
+    pub(crate) notes: &'a [String],
+    /// The event, decoded when it is asked for.
+    pub(crate) event: &'a dyn Fn() -> Event,
+}
+
+impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
+    /// Makes hits of the rules that let an event through: `found` gets what was made, with the
+    /// rule; `fed` the stages that want a row, and the event if it was decoded.
+    pub(crate) fn take<'r>(
+        &self,
+        rules: impl Iterator<Item = &'r BoundRule>,
+        about: &About<'_>,
+        mut found: impl FnMut(usize, T),
+        mut fed: impl FnMut(&Feed),
+    ) {
+        let Taker { plan, make, phase } = self;
+        let is_above = |rule| phase.above.is_none_or(|above| plan.strata().of[rule] > above);
+        let mut event = None;
+        let mut seen: Vec<(usize, usize)> = Vec::new();
+        for bound in rules {
+            // Two of a scope's entries may let the same source see the same event, and an event
+            // that two sources of a rule without a stage let through is one finding.
+            let is_finding = plan.rules()[bound.rule].stages.is_empty();
+            let again = |(rule, source): &(usize, usize)| {
+                *rule == bound.rule && (is_finding || *source == bound.source)
+            };
+            if seen.iter().any(again) || !is_above(bound.rule) {
+                continue;
+            }
+            seen.push((bound.rule, bound.source));
+            if bound.raises || phase.checked.get(bound.rule).copied().unwrap_or_default() {
+                let made = make(Hit {
+                    rule: &plan.rules()[bound.rule],
+                    rule_at: bound.rule,
+                    source: bound.source,
+                    log: about.log,
+                    event: event.get_or_insert_with(about.event),
+                    scope_kind: &bound.scope_kind,
+                    raises: bound.raises,
+                    evidence: about.evidence,
+                    notes: about.notes,
+                });
+                if let Some(item) = made.item {
+                    found(bound.rule, item);
+                }
+                if !made.counts {
+                    continue;
+                }
+            }
+            bound.feeds.iter().for_each(&mut fed);
+        }
+    }
 }
 
 /// Rows that one thread collects for the stages.
-struct Rows {
+pub(crate) struct Rows {
     /// For each stratum.
     sorters: Vec<Sorter>,
     unkept: Unkept,
@@ -243,10 +359,12 @@ struct Rows {
     failed: Option<io::Error>,
     /// Rows of a hit.
     some: Vec<Row>,
+    /// Events that no log has as they are.
+    made: Vec<(Origin, Arc<str>, Event)>,
 }
 
 impl Rows {
-    fn new(plan: &Plan, settings: &ScanSettings) -> Rows {
+    pub(crate) fn new(plan: &Plan, settings: &ScanSettings) -> Rows {
         let strata = plan.strata().count().max(1);
         // A quarter of the memory for all threads and strata; what is read is in the rest.
         let bytes = settings.memory / 4 / settings.jobs.max(1) / strata;
@@ -255,11 +373,35 @@ impl Rows {
             unkept: Unkept::default(),
             failed: None,
             some: Vec::new(),
+            made: Vec::new(),
+        }
+    }
+
+    /// Takes the row of an event that was put together from others.
+    pub(crate) fn add_event(
+        &mut self,
+        plan: &Plan,
+        feed: &Feed,
+        event: &Event,
+        (origin, log): (Origin, &Arc<str>),
+    ) {
+        let time = event.time.map(|time| time.ticks());
+        let rows = time
+            .ok_or(Unfit::Time)
+            .and_then(|time| feed.rows_of_event(event, time, origin, &mut self.some));
+        self.sort(plan, rows);
+        if self.made.last().is_none_or(|(last, ..)| *last != origin) {
+            self.made.push((origin, log.clone(), event.clone()));
         }
     }
 
     fn add(&mut self, plan: &Plan, feed: &Feed, batch: &Batch<'_>, row: usize, origin: Origin) {
-        if let Err(unfit) = feed.rows(batch, row, origin, &mut self.some) {
+        let rows = feed.rows(batch, row, origin, &mut self.some);
+        self.sort(plan, rows);
+    }
+
+    fn sort(&mut self, plan: &Plan, rows: Result<(), Unfit>) {
+        if let Err(unfit) = rows {
             self.unkept.add(unfit);
         }
         for row in self.some.drain(..) {
@@ -270,7 +412,7 @@ impl Rows {
         }
     }
 
-    fn collect_into(self, collected: &mut Collected) -> io::Result<()> {
+    pub(crate) fn collect_into(self, collected: &mut Collected) -> io::Result<()> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -278,6 +420,7 @@ impl Rows {
         for (all, own) in collected.sorters.iter_mut().zip(self.sorters) {
             all.push(own);
         }
+        collected.made.extend(self.made);
         let (all, own) = (&mut collected.unkept, self.unkept);
         all.untimed += own.untimed;
         all.keyless += own.keyless;
@@ -297,7 +440,7 @@ pub(crate) fn open(file: &LogFile) -> Result<Log, LogError> {
 
 /// Puts outcomes back into the order of logs and units.
 struct Order<T> {
-    waiting: BTreeMap<(usize, u64), UnitOutcome<T>>,
+    waiting: BTreeMap<(usize, u64), Read<T>>,
     next: (usize, u64),
 }
 
@@ -308,20 +451,15 @@ impl<T> Default for Order<T> {
 }
 
 impl<T> Order<T> {
-    fn add(
-        &mut self,
-        place: (usize, u64),
-        outcome: UnitOutcome<T>,
-        each: &mut impl FnMut(UnitOutcome<T>),
-    ) {
-        self.waiting.insert(place, outcome);
-        while let Some(outcome) = self.waiting.remove(&self.next) {
-            self.next = if outcome.end.is_some() {
+    fn add(&mut self, place: (usize, u64), read: Read<T>, each: &mut impl FnMut(Read<T>)) {
+        self.waiting.insert(place, read);
+        while let Some(read) = self.waiting.remove(&self.next) {
+            self.next = if read.0.end.is_some() {
                 (self.next.0 + 1, 0)
             } else {
                 (self.next.0, self.next.1 + 1)
             };
-            each(outcome);
+            each(read);
         }
     }
 }
@@ -332,6 +470,9 @@ struct Work<'a> {
     /// Logs whose outcomes have all been handed on.
     handed_on: AtomicUsize,
     open: Mutex<Vec<Arc<OpenLog>>>,
+    /// Bytes of pieces out of units whose outcomes wait for earlier ones, and how many may.
+    pieces: AtomicUsize,
+    most_pieces: usize,
     stop: &'a AtomicBool,
 }
 
@@ -343,13 +484,11 @@ struct OpenLog {
 
 struct Worker<'a, T, M> {
     work: &'a Work<'a>,
-    plan: &'a Plan,
-    make: &'a M,
-    sender: Sender<((usize, u64), UnitOutcome<T>)>,
+    taker: Taker<'a, M>,
+    sender: Sender<((usize, u64), Read<T>)>,
     ingest: Ingest,
     matcher: Matcher<'a>,
     read_everything: bool,
-    phase: Phase<'a>,
     rows: Rows,
 }
 
@@ -357,7 +496,7 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
     fn run(mut self) -> Rows {
         while !self.stopped() {
             if let Some(open) = self.open_next() {
-                while !self.stopped() && self.step(&open) {}
+                while !self.stopped() && !self.work.is_far_ahead() && self.step(&open) {}
             } else if !self.help() {
                 break;
             }
@@ -379,14 +518,15 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
                     self.work.open().push(open.clone());
                     return Some(open);
                 }
-                Err(error) => self.send_end((at, 0), Err(error)),
+                Err(error) => self.send_end((at, 0), Err(error), Members::default()),
             }
         }
     }
 
     fn try_next(&self) -> Option<(usize, Result<Log, LogError>)> {
         let ahead = self.work.next.load(Ordering::Relaxed);
-        let far = ahead >= self.work.handed_on.load(Ordering::Relaxed) + OPEN_AHEAD;
+        let far = ahead >= self.work.handed_on.load(Ordering::Relaxed) + OPEN_AHEAD
+            || self.work.is_far_ahead();
         if far && !self.work.open().is_empty() {
             return None;
         }
@@ -407,94 +547,78 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
 
     /// Reads the next unit of a log. Returns whether there was one.
     fn step(&mut self, open: &Arc<OpenLog>) -> bool {
-        let (unit, place) = {
+        let (unit, place, members) = {
             let mut slot = open.log.lock().unwrap_or_else(PoisonError::into_inner);
             let Some((log, units)) = slot.as_mut() else { return false };
             let place = (open.at, *units);
             *units += 1;
-            match log.next_unit() {
-                Some(unit) => (unit, place),
+            let unit = log.next_unit();
+            let members = log.take_members();
+            match unit {
+                Some(unit) => (unit, place, members),
                 None => {
                     let failure = log.failure().map(std::io::Error::other);
                     *slot = None;
                     drop(slot);
                     self.work.open().retain(|other| other.at != open.at);
-                    self.send_end(place, failure.map_or(Ok(()), |error| Err(error.into())));
+                    let end = failure.map_or(Ok(()), |error| Err(error.into()));
+                    self.send_end(place, end, members);
                     return false;
                 }
             }
         };
-        let outcome = self.read(unit, open.at);
+        let mut outcome = self.read(unit, place);
+        outcome.tally.add(members.tally);
+        outcome.members = members.ended;
         // A receiver that is gone wants nothing more.
-        let _ = self.sender.send((place, outcome));
+        let fragments = self.ingest.take_fragments();
+        self.work.pieces.fetch_add(size_of_pieces(&fragments), Ordering::Relaxed);
+        let _ = self.sender.send((place, (outcome, fragments)));
         true
     }
 
-    fn send_end(&self, place: (usize, u64), end: Result<(), LogError>) {
+    fn send_end(&self, place: (usize, u64), end: Result<(), LogError>, members: Members) {
+        let Members { ended: members, tally } = members;
         let outcome =
-            UnitOutcome { log: place.0, hits: Vec::new(), tally: Tally::default(), end: Some(end) };
-        let _ = self.sender.send((place, outcome));
+            UnitOutcome { log: place.0, hits: Vec::new(), tally, members, end: Some(end) };
+        let _ = self.sender.send((place, (outcome, Vec::new())));
     }
 
-    fn read(&mut self, unit: Unit, log_at: usize) -> UnitOutcome<T> {
+    fn read(&mut self, unit: Unit, (log_at, unit_at): (usize, u64)) -> UnitOutcome<T> {
         let log = unit.place.log.clone();
-        let (log_place, unit_place) =
-            (self.phase.first_log + log_at as u32, unit.place.unit as u32);
         let records = unit.into_records();
-        let (plan, make, matcher) = (self.plan, self.make, &mut self.matcher);
-        let Phase { above, checked, .. } = self.phase;
-        let rows = &mut self.rows;
-        let is_above = |rule: usize| above.is_none_or(|above| plan.strata().of[rule] > above);
-        let interest: &dyn Interest = if self.read_everything { &Fields::All } else { plan };
+        let (taker, matcher, rows) = (self.taker, &mut self.matcher, &mut self.rows);
+        let log_place = taker.phase.first_log + log_at as u32;
+        let interest: &dyn Interest = if self.read_everything { &Fields::All } else { taker.plan };
         let mut hits: Vec<(usize, usize, T)> = Vec::new();
         let tally = self.ingest.read(records, interest, |batch| {
             matcher.run(batch, |row, program, rules| {
-                let mut event = None;
-                let position = batch.rows[row].position();
-                let mut seen: Vec<(usize, usize)> = Vec::new();
-                for bound in rules.iter().map(|at| &program.rules()[*at as usize]) {
-                    // Two of a scope's entries may let the same source see the same event, and an
-                    // event that two sources of a rule let through is one finding.
-                    let is_finding = plan.rules()[bound.rule].stages.is_empty();
-                    let again = |(rule, source): &(usize, usize)| {
-                        *rule == bound.rule && (is_finding || *source == bound.source)
-                    };
-                    if seen.iter().any(again) || !is_above(bound.rule) {
-                        continue;
-                    }
-                    seen.push((bound.rule, bound.source));
-                    if bound.raises || checked.get(bound.rule).copied().unwrap_or_default() {
-                        let event = event.get_or_insert_with(|| batch.event(&batch.rows[row]));
-                        let made = make(Hit {
-                            rule: &plan.rules()[bound.rule],
-                            rule_at: bound.rule,
-                            source: bound.source,
-                            log: &log,
-                            event,
-                            scope_kind: &bound.scope_kind,
-                            raises: bound.raises,
-                        });
-                        hits.extend(made.item.map(|item| (position, bound.rule, item)));
-                        if !made.counts {
-                            continue;
-                        }
-                    }
-                    for feed in &bound.feeds {
-                        let record = batch.rows[row].record;
-                        let (unit, position) = (unit_place, position as u32);
-                        let origin = Origin { log: log_place, record, unit, position };
-                        rows.add(plan, feed, batch, row, origin);
-                    }
-                }
+                let own = &batch.rows[row];
+                let (record, position) = (own.record, own.position());
+                let unit = unit_at as u32;
+                let origin = Origin { log: log_place, record, unit, position: position as u32 };
+                let event = || batch.event(own);
+                let about = About { log: &log, evidence: &[], notes: &[], event: &event };
+                taker.take(
+                    rules.iter().map(|at| &program.rules()[*at as usize]),
+                    &about,
+                    |rule, made| hits.push((position, rule, made)),
+                    |feed| rows.add(taker.plan, feed, batch, row, origin),
+                );
             });
         });
         hits.sort_by_key(|(position, rule, _)| (*position, *rule));
         let hits = hits.into_iter().map(|(_, _, made)| made).collect();
-        UnitOutcome { log: log_at, hits, tally, end: None }
+        UnitOutcome { log: log_at, hits, tally, members: Vec::new(), end: None }
     }
 }
 
 impl Work<'_> {
+    /// Whether so much waits for the earliest log that it is better to help with that.
+    fn is_far_ahead(&self) -> bool {
+        self.pieces.load(Ordering::Relaxed) > self.most_pieces
+    }
+
     fn open(&self) -> std::sync::MutexGuard<'_, Vec<Arc<OpenLog>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

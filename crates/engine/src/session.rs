@@ -27,6 +27,8 @@ pub struct Session<'p> {
     logs: Vec<LogFile>,
     /// Rows for each stratum.
     waiting: Vec<Vec<Sorter>>,
+    /// Events that no log has as they are: they cannot be read again.
+    made: HashMap<Origin, (Arc<str>, Event)>,
     hosts: HashMap<u64, i64>,
     latest: Option<i64>,
     counts: StateCounts,
@@ -103,6 +105,7 @@ impl<'p> Session<'p> {
             checked,
             logs: Vec::new(),
             waiting: (0..strata).map(|_| Vec::new()).collect(),
+            made: HashMap::new(),
             hosts: HashMap::new(),
             latest: None,
             counts: StateCounts::default(),
@@ -132,7 +135,8 @@ impl<'p> Session<'p> {
                 note_times(&outcome.tally, hosts, latest);
                 each(outcome);
             })?;
-        let Collected { sorters, unkept } = collected;
+        let Collected { sorters, unkept, made } = collected;
+        self.made.extend(made.into_iter().map(|(origin, log, event)| (origin, (log, event))));
         for (waiting, sorters) in self.waiting.iter_mut().zip(sorters) {
             waiting.extend(sorters);
         }
@@ -253,11 +257,15 @@ impl<'p> Session<'p> {
     /// Reads the events that findings rest on once more.
     fn read_again(&self, findings: &[Finding]) -> io::Result<HashMap<Origin, (Arc<str>, Event)>> {
         let mut wanted: BTreeMap<u32, BTreeMap<u32, BTreeSet<u32>>> = BTreeMap::new();
+        let mut events = HashMap::new();
         for mark in findings.iter().flat_map(marks) {
+            if let Some(made) = self.made.get(&mark.origin) {
+                events.insert(mark.origin, made.clone());
+                continue;
+            }
             let Origin { log, unit, position, .. } = mark.origin;
             wanted.entry(log).or_default().entry(unit).or_default().insert(position);
         }
-        let mut events = HashMap::new();
         for (log, units) in wanted {
             let Some(file) = self.logs.get(log as usize) else { continue };
             read_units(file, log, &units, &mut events)?;

@@ -10,7 +10,8 @@ use rulestone_value::{Time, Value, fold};
 
 use crate::batch::{Batch, Code, Column, Dictionary, Row, Source};
 use crate::event::without_spaces;
-use crate::kinds::{Condition, Marks, Role, SHAPES};
+use crate::fragments::{Fragment, Fragments};
+use crate::kinds::{Condition, Marks, Pieces, Role, SHAPES};
 use crate::paths::{MAX_PATHS, PathId, Paths, rand_seed};
 use crate::readers::{Records, give_back};
 use crate::tally::{KindTally, Tally};
@@ -53,11 +54,22 @@ pub struct Settings {
     pub dictionary_bytes: usize,
     /// Whether to note each event's host and the latest time of each, which timers ask for.
     pub hosts: bool,
+    /// What is done with events that are pieces of a longer one.
+    pub fragments: Fragments,
+    /// Bytes of such pieces that wait for the others before the oldest are no longer waited for.
+    pub fragment_bytes: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { from: None, to: None, dictionary_bytes: 24 << 20, hosts: false }
+        Settings {
+            from: None,
+            to: None,
+            dictionary_bytes: 24 << 20,
+            hosts: false,
+            fragments: Fragments::Apart,
+            fragment_bytes: 256 << 20,
+        }
     }
 }
 
@@ -86,6 +98,9 @@ pub struct Ingest {
     key: Vec<u8>,
     latest: Option<usize>,
     hosts: Hosts,
+    /// The log being read.
+    log: Arc<str>,
+    fragments: Vec<Fragment>,
 }
 
 /// The hosts of a unit.
@@ -143,6 +158,8 @@ struct Stream {
     shape: usize,
     kind: Arc<Kind>,
     fields: Fields,
+    /// What its events may be pieces of.
+    pieces: Option<&'static Pieces>,
     columns: Vec<Column>,
     /// For each field: one more than its column.
     column_named: HashMap<Arc<str>, u16>,
@@ -206,6 +223,8 @@ impl Ingest {
             key: Vec::new(),
             latest: None,
             hosts: Hosts::default(),
+            log: Arc::from(""),
+            fragments: Vec::new(),
         }
     }
 
@@ -219,6 +238,7 @@ impl Ingest {
     ) -> Tally {
         let mut tally = Tally { bytes: records.source_bytes, ..Tally::default() };
         let mut cursor = records.start();
+        self.log = records.log.clone();
         while let Some(place) = records.next(&mut cursor, &mut tally) {
             self.cells.clear();
             match walk_object(&records.bytes, place.start, &mut self.paths, &mut self.cells) {
@@ -242,6 +262,12 @@ impl Ingest {
         self.finish(&records.bytes, &mut tally, &mut each);
         give_back(records.bytes);
         tally
+    }
+
+    /// The pieces of longer events that were read since this was last asked, where
+    /// [`Settings::fragments`] sets them aside.
+    pub fn take_fragments(&mut self) -> Vec<Fragment> {
+        std::mem::take(&mut self.fragments)
     }
 
     /// Takes a record in, unpacked where one of its values is an event in itself.
@@ -485,12 +511,17 @@ impl Ingest {
     fn add_stream(&mut self, shape: usize, header: &Header<'_>, interest: &dyn Interest) -> usize {
         let kind = Arc::new(kind_of(shape, header));
         let fields = interest.fields(&kind);
+        let pieces = match self.settings.fragments {
+            Fragments::Aside if fields != Fields::None => Pieces::of(&kind),
+            _ => None,
+        };
         let at = self.streams.len();
         let mut stream = Stream {
             key: self.key.as_slice().into(),
             shape,
             kind,
             fields,
+            pieces,
             columns: Vec::new(),
             column_named: HashMap::new(),
             column_of: Vec::new(),
@@ -511,13 +542,16 @@ impl Ingest {
 
     /// Counts the record and puts the codes of its wanted values into the stream's columns.
     fn keep(&mut self, stream_at: usize, row: Row, cells: &[Cell], bytes: &[u8]) {
+        let fragment = self.fragment(stream_at, &row, cells, bytes);
+        let aside = fragment.is_some();
+        self.fragments.extend(fragment);
         let stream = &mut self.streams[stream_at];
         stream.tally.count(row.time);
         if stream.column_of.len() < self.paths.len() {
             stream.column_of.resize(self.paths.len(), UNKNOWN);
             stream.seen.resize(self.paths.len(), false);
         }
-        let kept = stream.fields != Fields::None;
+        let kept = stream.fields != Fields::None && !aside;
         let at = stream.rows.len();
         for cell in cells {
             stream.seen[cell.path.index()] = true;
@@ -581,6 +615,20 @@ impl Ingest {
         }
     }
 
+    /// The record as a piece of a longer event, if it is one that is to be set aside.
+    fn fragment(&self, stream: usize, row: &Row, cells: &[Cell], bytes: &[u8]) -> Option<Fragment> {
+        let stream = &self.streams[stream];
+        let (pieces, uses) = (stream.pieces?, &self.uses[stream.shape]);
+        let start = row.range.start;
+        let values = cells.iter().filter_map(|cell| {
+            let at = (cell.start as usize - start, cell.end as usize - start);
+            Some((&*uses[cell.path.index()].as_ref()?.key, at))
+        });
+        let json = &bytes[row.range.clone()];
+        let found = Fragment::read(pieces, json, values)?;
+        Some(Fragment::new(found, self.log.clone(), (row.record, row.time), json))
+    }
+
     fn finish(&mut self, bytes: &[u8], tally: &mut Tally, each: &mut impl FnMut(&Batch<'_>)) {
         for at in 0..self.streams.len() {
             let stream = &mut self.streams[at];
@@ -607,7 +655,8 @@ impl Ingest {
         self.unpacked.clear();
         self.unpacked.shrink_to(LARGEST_UNPACKED);
         if self.paths.len() > MAX_PATHS {
-            *self = Ingest::new(self.settings.clone());
+            let fragments = self.take_fragments();
+            *self = Ingest { fragments, ..Ingest::new(self.settings.clone()) };
         } else {
             self.forget_some();
         }

@@ -14,6 +14,7 @@
 
 mod batch;
 mod event;
+mod fragments;
 mod ingest;
 mod kinds;
 mod paths;
@@ -26,9 +27,10 @@ mod views;
 
 pub use batch::{Batch, Code, Column, Dictionary, Row};
 pub use event::Event;
+pub use fragments::{Fragment, Fragments, Whole, join};
 pub use ingest::{Fields, Ingest, Interest, Settings};
 pub use kinds::{Kind, KindMatch, TypeWord, title};
-pub use readers::{Format, Log, LogError, Records, Unit, UnitPlace, find_logs};
+pub use readers::{Format, Log, LogError, Members, Records, Unit, UnitPlace, find_logs};
 pub use tally::{KindTally, Skipped, Tally};
 pub use text_filter::TextFilter;
 pub use views::{Expr, ExprError, ScopeKind, Views, ViewsError};

@@ -52,6 +52,12 @@ impl Progress {
         self.logs_done += 1;
     }
 
+    /// Counts a log inside of an archive that is at its end.
+    pub(crate) fn member_done(&mut self) {
+        self.logs += 1;
+        self.logs_done += 1;
+    }
+
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();

@@ -334,6 +334,19 @@ fn debug_prints_every_box() {
 }
 
 #[test]
+fn a_log_in_another_form_gives_the_same_alerts() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let ids = |log: &str| {
+        let scan = ["scan", "-r", "rules", log];
+        let output = command().args(scan).current_dir(&examples).output().unwrap();
+        let ids = lines(&output).iter().map(|alert| alert["id"].to_string()).collect::<Vec<_>>();
+        assert!(!ids.is_empty(), "{}", talk(&output));
+        ids
+    };
+    assert_eq!(ids("logs/workstation-sysmon.json"), ids("forms/workstation-sysmon.xml"));
+}
+
+#[test]
 fn the_bundled_examples_pass_their_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = command().args(["test", "examples/tests"]).current_dir(&root).output().unwrap();
@@ -467,4 +480,101 @@ fn the_summary_is_written_once() {
     assert!(!talk(&output).contains("Netstat In Use"), "{}", talk(&output));
     let filed = place.run(&["scan", "-r", "rules", "logs", "--format", "summary", "-o", "s.txt"]);
     assert!(talk(&filed).contains("Netstat In Use"), "whoever waits sees it too");
+}
+
+/// A zip archive with these members.
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn members_of_archives_are_logs_that_are_read_or_said_not_to_be() {
+    let place = Place::new();
+    fs::remove_dir_all(place.path("logs")).unwrap();
+    let picture: &[u8] = b"\x89PNG\r\n\x1a\n";
+    let archive = zip(&[("p.png", picture), ("day/one.json", Place::log().as_bytes())]);
+    place.write("logs/all.zip", &archive);
+    for jobs in ["1", "3"] {
+        let scan = ["scan", "-r", "rules", "logs", "--format", "json", "--jobs", jobs];
+        let output = place.run(&scan);
+        assert_eq!(code(&output), 0, "{}", talk(&output));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let evidence = &report["alerts"][0]["evidence"][0];
+        assert_eq!(evidence["log"], "logs/all.zip!day/one.json");
+        let logs = &report["summary"]["logs"];
+        assert_eq!((&logs["read"], &logs["failed"]), (&1.into(), &1.into()), "{report:#}");
+        assert_eq!(logs["failures"][0]["log"], "logs/all.zip!p.png");
+        assert_eq!(logs["failures"][0]["reason"], "not read: PNG image");
+    }
+    let output = place.run(&["debug", "events", "logs/all.zip"]);
+    assert_eq!(lines(&output)[3]["log"], "logs/all.zip!day/one.json");
+    assert!(talk(&output).contains("logs/all.zip!p.png: not read: PNG image"));
+    let output = place.run(&["explain", "Netstat In Use", "-r", "rules", "logs/all.zip"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("all.zip!day/one.json, record"), "{said}");
+
+    place.write("logs/all.zip", &zip(&[("p.png", picture)]));
+    let output = place.run(&["scan", "-r", "rules", "logs/all.zip"]);
+    assert_eq!(code(&output), 4, "a log that was named gave nothing: {}", talk(&output));
+}
+
+const SCRIPT_RULE: &str = r#"title: A Word Over Two Records
+id: 7d0b7a4e-6a0e-4c3d-9a54-0a1f3f0a6c12
+status: test
+logsource:
+    category: ps_script
+    product: windows
+detection:
+    selection:
+        ScriptBlockText|contains: 'Invoke-Something'
+    condition: selection
+level: high
+"#;
+
+/// A piece of a script of two.
+fn piece(number: u64, text: &str) -> String {
+    let text = serde_json::json!({"Event": {
+        "System": {
+            "Provider": {"#attributes": {"Name": "Microsoft-Windows-PowerShell"}},
+            "EventID": 4104,
+            "TimeCreated": {"#attributes": {"SystemTime": format!("2026-03-02T10:00:0{number}Z")}},
+            "EventRecordID": 70 + number,
+            "Channel": "Microsoft-Windows-PowerShell/Operational",
+            "Computer": "WKS-7.corp.example"
+        },
+        "EventData": {
+            "MessageNumber": number, "MessageTotal": 2, "ScriptBlockText": text,
+            "ScriptBlockId": "3c1f-77"
+        }
+    }});
+    format!("{text}\n")
+}
+
+#[test]
+fn a_script_in_two_records_is_one_event_for_rules() {
+    let place = Place::new();
+    place.write("rules/script.yml", SCRIPT_RULE.as_bytes());
+    place.write("scripts/a.json", piece(2, "Something").as_bytes());
+    let second = place.write("scripts/b.json", piece(1, "Invoke-").as_bytes());
+    let alerts = lines(&place.run(&["scan", "-r", "rules", "scripts"]));
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0]["fields"]["ScriptBlockText"], "Invoke-Something");
+    assert_eq!(alerts[0]["evidence_total"], 2);
+    let logs: Vec<_> =
+        alerts[0]["evidence"].as_array().unwrap().iter().map(|e| &e["log"]).collect();
+    assert_eq!(logs, ["scripts/b.json", "scripts/a.json"]);
+    assert_eq!(alerts[0].get("notes"), None);
+    let explain = ["explain", "A Word Over Two Records", "-r", "rules", "scripts"];
+    let said = String::from_utf8(place.run(&explain).stdout).unwrap();
+    assert!(said.contains("1 events in its scope, 1 fire it"), "{said}");
+
+    fs::remove_file(second).unwrap();
+    let output = place.run(&["scan", "-r", "rules", "scripts"]);
+    assert_eq!(lines(&output).len(), 0);
+    assert!(talk(&output).contains("fragments missing"), "{}", talk(&output));
 }

@@ -1,5 +1,6 @@
 //! What an event is a record of.
 
+mod fragments;
 pub(crate) mod messages;
 mod shapes;
 mod titles;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use rulestone_value::Value;
 use serde::Deserialize;
 
+pub(crate) use fragments::Pieces;
 pub(crate) use shapes::{Condition, Marks, Role, SHAPES};
 pub use titles::title;
 

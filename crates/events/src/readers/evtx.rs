@@ -5,7 +5,7 @@
 //! records in the slack of a chunk are left alone.
 
 use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,9 +43,12 @@ impl EvtxLog {
         Ok(EvtxLog { chunks, settings: settings() })
     }
 
-    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Result<Self, LogError> {
-        let tail = cut_chunk(&mut Cursor::new(&bytes))?;
-        let parser = EvtxParser::from_read_seek(Cursor::new(bytes)).map_err(broken)?;
+    pub(crate) fn from_seekable(
+        mut file: impl Read + Seek + Send + 'static,
+    ) -> Result<Self, LogError> {
+        let tail = cut_chunk(&mut file)?;
+        file.seek(SeekFrom::Start(0))?;
+        let parser = EvtxParser::from_read_seek(file).map_err(broken)?;
         let chunks = Box::new(parser.into_chunks().chain(tail.map(Ok)));
         Ok(EvtxLog { chunks, settings: settings() })
     }

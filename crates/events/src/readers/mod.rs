@@ -4,6 +4,7 @@
 //! the ingest finds the values. Adding a format is adding a file here and a line in
 //! [`Format::recognise`].
 
+mod archive;
 mod auditd;
 mod csv;
 mod date;
@@ -21,17 +22,19 @@ mod write;
 mod xml;
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use archive::Members;
 pub use find::find_logs;
 pub use records::Records;
 pub(crate) use records::give_back;
 
 use self::csv::CsvLog;
+use archive::{ArchiveLog, Bytes, Depth};
 use evtx::EvtxLog;
 use json::JsonLog;
 use lines::LinesLog;
@@ -44,7 +47,7 @@ pub enum Format {
     Evtx,
     /// JSON objects: one a line, in a list, or one behind the other.
     Json,
-    /// Anything of these, compressed with gzip.
+    /// A log or an archive, compressed with gzip.
     Gzip,
     /// Windows events as XML.
     Xml,
@@ -56,6 +59,12 @@ pub enum Format {
     Syslog,
     /// A table with a header.
     Csv,
+    /// A log or an archive, compressed with zstd.
+    Zstd,
+    /// A zip archive of whatever files.
+    Zip,
+    /// A tar archive of whatever files.
+    Tar,
     /// Nothing at all.
     Empty,
     /// Not read, and what it seems to be.
@@ -71,12 +80,29 @@ impl Format {
         let starts = [
             (&b"ElfFile\0"[..], Format::Evtx),
             (b"\x1f\x8b", Format::Gzip),
-            (b"PK\x03\x04", Format::Unread("zip archive")),
-            (b"\x28\xb5\x2f\xfd", Format::Unread("zstd archive")),
+            (b"PK\x03\x04", Format::Zip),
+            (b"PK\x05\x06", Format::Zip),
+            (b"\x28\xb5\x2f\xfd", Format::Zstd),
+            (b"PK\x07\x08", Format::Unread("zip archive in several volumes")),
             (b"7z\xbc\xaf", Format::Unread("7z archive")),
+            (b"Rar!\x1a\x07", Format::Unread("RAR archive")),
+            (b"BZh", Format::Unread("bzip2 file")),
+            (b"\xfd7zXZ\0", Format::Unread("xz file")),
+            (b"\x89PNG\r\n\x1a\n", Format::Unread("PNG image")),
+            (b"\xff\xd8\xff", Format::Unread("JPEG image")),
+            (b"\xd4\xc3\xb2\xa1", Format::Unread("packet capture (pcap)")),
+            (b"\xa1\xb2\xc3\xd4", Format::Unread("packet capture (pcap)")),
+            (b"\x4d\x3c\xb2\xa1", Format::Unread("packet capture (pcap)")),
+            (b"\x0a\x0d\x0d\x0a", Format::Unread("packet capture (pcapng)")),
         ];
         if let Some((_, format)) = starts.iter().find(|(magic, _)| head.starts_with(magic)) {
             return *format;
+        }
+        if head.get(4..8) == Some(b"ftyp") {
+            return Format::Unread("MP4 video");
+        }
+        if archive::is_tar(head) {
+            return Format::Tar;
         }
         let whole = json::Encoding::of(head).decode_head(head);
         let mut text =
@@ -124,6 +150,7 @@ enum Inner {
     Text(TextLog),
     Csv(CsvLog),
     Lines(LinesLog),
+    Archive(Box<ArchiveLog>),
 }
 
 /// A stretch of a log.
@@ -159,10 +186,14 @@ impl Log {
         let mut file = File::open(path)?;
         let mut head = Vec::new();
         file.by_ref().take(PEEK as u64).read_to_end(&mut head)?;
-        if Format::recognise(&head) == Format::Evtx {
-            return Ok(Log::new(name, Inner::Evtx(EvtxLog::from_path(path)?)));
+        match Format::recognise(&head) {
+            Format::Evtx => Ok(Log::new(name, Inner::Evtx(EvtxLog::from_path(path)?))),
+            // A pipe has a path as well, but no way back.
+            Format::Zip if file.seek(SeekFrom::Start(0)).is_ok() => {
+                Log::zip(Box::new(file), name, Depth::default())
+            }
+            _ => Log::stream(head, Box::new(BufReader::new(file)), name, Depth::default()),
         }
-        Log::stream(head, Box::new(BufReader::new(file)), name)
     }
 
     /// Opens a file as plain text, of which every line is an event.
@@ -181,47 +212,70 @@ impl Log {
     ///
     /// When it cannot be read, or its format is not known.
     pub fn from_reader(
-        mut reader: impl Read + Send + 'static,
+        reader: impl Read + Send + 'static,
         name: Arc<str>,
     ) -> Result<Log, LogError> {
+        Log::inside(Box::new(reader), name, Depth::default())
+    }
+
+    /// Opens what stands inside an archive or a compressed file.
+    fn inside(mut reader: Bytes, name: Arc<str>, depth: Depth) -> Result<Log, LogError> {
         let mut head = Vec::new();
         match reader.by_ref().take(PEEK as u64).read_to_end(&mut head) {
             Err(error) if head.is_empty() => Err(error.into()),
             // What was read comes first.
-            Err(error) => Log::stream(head, Box::new(Failing(error)), name),
-            Ok(_) => Log::stream(head, Box::new(reader), name),
+            Err(error) => Log::stream(head, Box::new(Failing(error)), name, depth),
+            Ok(_) => Log::stream(head, reader, name, depth),
         }
     }
 
-    fn stream(
-        head: Vec<u8>,
-        mut reader: Box<dyn Read + Send>,
-        name: Arc<str>,
-    ) -> Result<Log, LogError> {
-        let format = Format::recognise(&head);
-        let mut failed = None;
-        let inner = match format {
-            Format::Empty if head.len() < PEEK => Inner::Empty,
+    fn stream(head: Vec<u8>, reader: Bytes, name: Arc<str>, depth: Depth) -> Result<Log, LogError> {
+        match Format::recognise(&head) {
+            Format::Empty if head.len() < PEEK => Ok(Log::new(name, Inner::Empty)),
             Format::Empty | Format::Json => {
-                Inner::Json(Box::new(JsonLog::new(head, reader, name.clone())))
+                let log = JsonLog::new(head, reader, name.clone());
+                Ok(Log::new(name, Inner::Json(Box::new(log))))
             }
             Format::Xml | Format::WindowsText | Format::Auditd | Format::Syslog => {
-                Inner::Text(TextLog::new(head, reader, name.clone()))
+                let log = TextLog::new(head, reader, name.clone());
+                Ok(Log::new(name, Inner::Text(log)))
             }
-            Format::Csv => Inner::Csv(CsvLog::new(head, reader, name.clone())),
+            Format::Csv => {
+                let log = CsvLog::new(head, reader, name.clone());
+                Ok(Log::new(name, Inner::Csv(log)))
+            }
             Format::Evtx => {
-                let mut bytes = head;
-                failed = reader.read_to_end(&mut bytes).err().map(|error| error.to_string());
-                Inner::Evtx(EvtxLog::from_bytes(bytes)?)
+                let (file, failed) = archive::spool(head, reader)?;
+                let log = Inner::Evtx(EvtxLog::from_seekable(file)?);
+                Ok(Log { failed, ..Log::new(name, log) })
             }
             Format::Gzip => {
-                let packed = Cursor::new(head).chain(reader);
-                let inner = flate2::read::MultiGzDecoder::new(packed);
-                return Log::from_reader(inner, name);
+                let depth = depth.in_packing()?;
+                Log::inside(archive::gzip(whole(head, reader)), name, depth)
             }
-            Format::Unread(what) => return Err(LogError::Unread(what)),
-        };
-        Ok(Log { failed, ..Log::new(name, inner) })
+            Format::Zstd => {
+                let depth = depth.in_packing()?;
+                Log::inside(archive::zstd(whole(head, reader))?, name, depth)
+            }
+            Format::Zip => {
+                let (file, failed) = archive::spool(head, reader)?;
+                Ok(Log { failed, ..Log::zip(Box::new(file), name, depth)? })
+            }
+            Format::Tar => {
+                let log = ArchiveLog::tar(whole(head, reader), name.clone(), depth.in_archive()?);
+                Ok(Log::new(name, Inner::Archive(Box::new(log))))
+            }
+            Format::Unread(what) => Err(LogError::Unread(what)),
+        }
+    }
+
+    fn zip(
+        file: Box<dyn archive::Seekable>,
+        name: Arc<str>,
+        depth: Depth,
+    ) -> Result<Log, LogError> {
+        let log = ArchiveLog::zip(file, name.clone(), depth.in_archive()?);
+        Ok(Log::new(name, Inner::Archive(Box::new(log))))
     }
 
     fn new(name: Arc<str>, inner: Inner) -> Log {
@@ -234,6 +288,7 @@ impl Log {
             Inner::Json(log) => log.set_stretch(bytes),
             Inner::Text(log) => log.set_stretch(bytes),
             Inner::Csv(log) => log.set_stretch(bytes),
+            Inner::Archive(log) => log.set_stretch(bytes),
             Inner::Empty | Inner::Evtx(_) | Inner::Lines(_) => {}
         }
     }
@@ -244,9 +299,11 @@ impl Log {
     }
 
     /// The next stretch, `None` at the end. When the system fails in the middle of a log, what
-    /// was read comes first and [`Log::failure`] tells.
+    /// was read comes first and [`Log::failure`] tells. The units of an archive are those of its
+    /// members; what became of these, [`Log::take_members`] tells.
     pub fn next_unit(&mut self) -> Option<Unit> {
         let content = match &mut self.inner {
+            Inner::Archive(log) => return log.next_unit(),
             Inner::Empty => None,
             Inner::Evtx(log) => log.next_unit().map(Content::Evtx),
             Inner::Json(log) => Log::unit(log.next_unit(), &mut self.failed).map(Content::Json),
@@ -266,10 +323,33 @@ impl Log {
         })
     }
 
-    /// What went wrong while reading, if something did.
+    /// What went wrong while reading, if something did. Of an archive: what is wrong with it as a
+    /// whole, once it is at its end.
     pub fn failure(&self) -> Option<&str> {
-        self.failed.as_deref()
+        let of_archive = match &self.inner {
+            Inner::Archive(log) => log.failure(),
+            _ => None,
+        };
+        self.failed.as_deref().or(of_archive)
     }
+
+    /// What came to its end inside of an archive since this was last asked.
+    pub fn take_members(&mut self) -> Members {
+        match &mut self.inner {
+            Inner::Archive(log) => log.take_members(),
+            _ => Members::default(),
+        }
+    }
+
+    /// Whether it is an archive whose members, so far, count as logs in its stead.
+    pub fn has_members(&self) -> bool {
+        matches!(&self.inner, Inner::Archive(log) if log.has_members())
+    }
+}
+
+/// Bytes with those put back that were looked at.
+fn whole(head: Vec<u8>, reader: Bytes) -> Bytes {
+    Box::new(Cursor::new(head).chain(reader))
 }
 
 /// A reader that failed, and fails for ever.
@@ -299,10 +379,12 @@ mod tests {
 
     #[test]
     fn formats_are_told_by_content() {
-        let cases: [(&[u8], Format); 14] = [
+        let cases: [(&[u8], Format); 16] = [
             (b"ElfFile\0rest", Format::Evtx),
             (b"\x1f\x8b\x08", Format::Gzip),
-            (b"PK\x03\x04", Format::Unread("zip archive")),
+            (b"PK\x03\x04", Format::Zip),
+            (b"\x28\xb5\x2f\xfd", Format::Zstd),
+            (b"\0\0\0\x20ftypisom", Format::Unread("MP4 video")),
             (b"", Format::Empty),
             (b" \n", Format::Empty),
             (b"{\"a\":1}", Format::Json),

@@ -73,6 +73,17 @@ pub(crate) struct Place {
 }
 
 impl Records {
+    /// Records that were put into a text one by one, out of no log.
+    pub(crate) fn cut(bytes: Vec<u8>, records: Vec<(u64, Range<usize>)>) -> Records {
+        Records {
+            bytes,
+            layout: Layout::Cut(records),
+            source_bytes: 0,
+            skipped: BTreeMap::new(),
+            log: Arc::from(""),
+        }
+    }
+
     /// The bytes of the log that the records stand for.
     pub fn source_bytes(&self) -> u64 {
         self.source_bytes

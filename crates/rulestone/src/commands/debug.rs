@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Result;
 use rulestone_dialects::containers;
 use rulestone_engine::{Plan, ScanSettings, reference, scan};
-use rulestone_events::{Event, Fields, Ingest, Log, ScopeKind, Settings, Tally, title};
+use rulestone_events::{Event, Fields, Ingest, Log, Members, ScopeKind, Settings, Tally, title};
 use rulestone_ir::{Field, print_rule};
 use rulestone_value::Value;
 use serde_json::{Map, json};
@@ -111,21 +111,41 @@ fn for_each_event(
         };
         let mut ingest = Ingest::new(Settings::default());
         while let Some(unit) = open.next_unit() {
+            let name = unit.place.log.clone();
             let mut events = Vec::new();
             let tally = ingest.read(unit.into_records(), &Fields::All, |batch| {
                 events.extend(batch.rows.iter().map(|row| batch.event(row)));
             });
-            for (reason, skipped) in &tally.skipped {
-                talk.warn(&format!("{reason}: {} ({})", skipped.count, skipped.places.join("; ")));
-            }
+            warn_of_skipped(&tally, talk);
             events.retain(|event| args.record.is_none_or(|record| event.record == record));
             events.sort_by_key(|event| event.record);
             for event in events {
-                each(&log.name, event)?;
+                each(&name, event)?;
             }
+            warn_of_members(&open.take_members(), talk);
+        }
+        warn_of_members(&open.take_members(), talk);
+        if let Some(failure) = open.failure() {
+            talk.warn(&format!("{}: {failure}", log.name));
         }
     }
     Ok(())
+}
+
+fn warn_of_skipped(tally: &Tally, talk: &Talk) {
+    for (reason, skipped) in &tally.skipped {
+        talk.warn(&format!("{reason}: {} ({})", skipped.count, skipped.places.join("; ")));
+    }
+}
+
+/// Says what could not be read of an archive.
+fn warn_of_members(members: &Members, talk: &Talk) {
+    warn_of_skipped(&members.tally, talk);
+    for (name, end) in &members.ended {
+        if let Err(error) = end {
+            talk.warn(&format!("{name}: {error}"));
+        }
+    }
 }
 
 fn events(args: &DebugArgs, talk: &Talk, out: &mut impl Write) -> Result<()> {

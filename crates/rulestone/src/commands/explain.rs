@@ -9,8 +9,12 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use rulestone_alerts::Exceptions;
-use rulestone_engine::{Explanation, Hit, Obstacle, Plan, ScanSettings, explain, reference, scan};
-use rulestone_events::{Event, Fields, Ingest, Log, ScopeKind, Settings, Tally, Views};
+use rulestone_engine::{
+    Explanation, Hit, Obstacle, Plan, ScanSettings, explain, put_together, reference, scan,
+};
+use rulestone_events::{
+    Event, Fields, Fragment, Fragments, Ingest, Log, ScopeKind, Settings, Tally, Views,
+};
 use rulestone_ir::{
     Exception, Field, Formula, Predicate, Relation, Rule, Schema, Source, Test, print_stages,
 };
@@ -264,7 +268,18 @@ fn on_logs(
                     fired += 1;
                     let (event, scope_kind) = (&event, &**kind);
                     let (rule_at, source, raises) = (0, source_at, true);
-                    let hit = Hit { rule, rule_at, source, log, event, scope_kind, raises };
+                    let (evidence, notes) = (&[], &[]);
+                    let hit = Hit {
+                        rule,
+                        rule_at,
+                        source,
+                        log,
+                        event,
+                        scope_kind,
+                        raises,
+                        evidence,
+                        notes,
+                    };
                     if let Some(by) = exceptions.quiet(&hit, views) {
                         *quiet.entry(by).or_default() += 1;
                     }
@@ -339,18 +354,34 @@ fn obstacle(rule: &Arc<Rule>, views: &Views, logs: &[rulestone_engine::LogFile],
     let _ = writeln!(out, "It cannot fire: {text}.");
 }
 
+/// Every event of the logs, as rules see them: what came in pieces put together, at the end.
 fn read_all(logs: &[rulestone_engine::LogFile], mut each: impl FnMut(&Arc<str>, Event)) {
+    let settings = Settings { fragments: Fragments::Aside, ..Settings::default() };
+    let (mut fragments, mut size) = (Vec::new(), 0);
     for log in logs {
         let opened = match &log.path {
             Some(path) => Log::open(path, log.name.clone()),
             None => Log::from_reader(io::stdin(), log.name.clone()),
         };
         let Ok(mut open) = opened else { continue };
-        let mut ingest = Ingest::new(Settings::default());
+        let mut ingest = Ingest::new(settings.clone());
         while let Some(unit) = open.next_unit() {
+            let name = unit.place.log.clone();
             let _ = ingest.read(unit.into_records(), &Fields::All, |batch| {
-                batch.rows.iter().for_each(|row| each(&log.name, batch.event(row)));
+                batch.rows.iter().for_each(|row| each(&name, batch.event(row)));
             });
+            // What cannot be read is the scan's to say, and must not pile up here.
+            drop(open.take_members());
+            let found = ingest.take_fragments();
+            size += found.iter().map(Fragment::size).sum::<usize>();
+            fragments.extend(found);
+            if size > settings.fragment_bytes {
+                size = 0;
+                put_together(std::mem::take(&mut fragments))
+                    .into_iter()
+                    .for_each(|(log, event)| each(&log, event));
+            }
         }
     }
+    put_together(fragments).into_iter().for_each(|(log, event)| each(&log, event));
 }

@@ -15,7 +15,7 @@ use rulestone_alerts::{
     QuietHits, Renderer, Report, Style, run as run_strata,
 };
 use rulestone_engine::{LogFile, Plan, ScanSettings, StateCounts, UnitOutcome};
-use rulestone_events::{Settings, Tally};
+use rulestone_events::{LogError, Settings, Tally};
 use rulestone_ir::{Severity, Status};
 use rulestone_rules::{Ledger, Skip};
 use serde_json::json;
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     let counts = pass.run(&plan, &judging, &wanted.scan, &stop);
     let scanning = started.elapsed();
 
-    let Pass { mut renderer, mut report, tally, progress, failure, .. } = pass;
+    let Pass { mut renderer, mut report, tally, progress, silent, failure, .. } = pass;
     let counts = counts.map_err(|error| Ends::output("temporary files", &error));
     if let Ok(counts) = &counts {
         report.set_state(*counts);
@@ -86,7 +86,13 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     }
     written.map_err(|error| Ends::output(&target, &error))?;
     counts?;
-    Ok(end(args, &wanted, &report, &ledger, &logs, stop.load(Ordering::Relaxed)))
+    // A folder may hold anything; a file that was named has to be a log, or to hold one.
+    let named = |name: &str| args.logs.iter().any(|path| path.to_string_lossy() == name);
+    let unread = report.logs().failures.iter().any(|(name, _)| named(name))
+        || silent.iter().any(|name| named(name));
+    let nothing = logs.is_empty() || report.logs().read == 0 && report.logs().failed > 0;
+    let stopped = stop.load(Ordering::Relaxed);
+    Ok(end(args, &wanted, &report, &ledger, (unread || nothing, stopped)))
 }
 
 /// Bytes of logs from which on it pays to make everything ready first.
@@ -172,6 +178,10 @@ struct Pass<'l> {
     tally: Tally,
     progress: Progress,
     logs: &'l [LogFile],
+    /// Of the archive being read, if it is one: whether a member was read to its end.
+    in_archive: Option<bool>,
+    /// Archives of which no member was.
+    silent: Vec<Arc<str>>,
     /// The first thing that went wrong while writing.
     failure: Option<io::Error>,
 }
@@ -184,6 +194,8 @@ impl<'l> Pass<'l> {
             tally: Tally::default(),
             progress: Progress::new(logs, talk),
             logs,
+            in_archive: None,
+            silent: Vec::new(),
             failure: None,
         }
     }
@@ -236,13 +248,29 @@ impl<'l> Pass<'l> {
             self.take_judged(judged, exceptions);
         }
         self.progress.advance(&outcome.tally, self.report.alerts());
+        for (name, end) in &outcome.members {
+            let before = self.in_archive == Some(true);
+            self.in_archive = Some(before || end.is_ok());
+            self.add_log(name, end);
+            self.progress.member_done();
+        }
         if let Some(end) = &outcome.end {
+            // Of an archive only what is wrong with it is said: its members are the logs.
             let name = &self.logs[outcome.log].name;
-            let failure = end.as_ref().err().map(|error| error as &dyn std::fmt::Display);
-            self.report.add_log(name, failure);
+            if end.is_err() || self.in_archive.is_none() {
+                self.add_log(name, end);
+            }
+            if self.in_archive.take() == Some(false) {
+                self.silent.push(name.clone());
+            }
             self.progress.log_done();
         }
         self.tally.add(outcome.tally);
+    }
+
+    fn add_log(&mut self, name: &Arc<str>, end: &Result<(), LogError>) {
+        let failure = end.as_ref().err().map(|error| error as &dyn std::fmt::Display);
+        self.report.add_log(name, failure);
     }
 }
 
@@ -381,19 +409,14 @@ fn end(
     wanted: &Wanted,
     report: &Report,
     ledger: &Ledger,
-    logs: &[LogFile],
-    stopped: bool,
+    (unread, stopped): (bool, bool),
 ) -> Outcome {
     let found = wanted.fail_on.is_some_and(|least| report.worst().is_some_and(|w| w >= least));
-    // A folder may hold anything; a file that was named has to be a log.
-    let named = |name: &str| args.logs.iter().any(|path| path.to_string_lossy() == name);
-    let unread = report.logs().failures.iter().any(|(name, _)| named(name));
-    let nothing = logs.is_empty() || report.logs().read == 0 && report.logs().failed > 0;
     if stopped {
         Outcome::Interrupted
     } else if args.rules.strict && ledger.count(Status::Invalid) > 0 {
         Outcome::InvalidRule
-    } else if unread || nothing || !ledger.problems.is_empty() {
+    } else if unread || !ledger.problems.is_empty() {
         Outcome::Input
     } else if found {
         Outcome::Findings

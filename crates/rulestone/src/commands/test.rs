@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Result;
 use rulestone_alerts::{Alert, Exceptions, Judged, Judging, Passed, QuietHits, run as run_strata};
 use rulestone_engine::{LogFile, Plan, ScanSettings};
-use rulestone_events::Views;
+use rulestone_events::{LogError, Views};
 use rulestone_ir::{Rule, Source};
 use rulestone_rules::{Entry, Expect, Ledger, Skip, TestCase, TestProblem, find_tests};
 use serde_json::json;
@@ -206,6 +206,14 @@ impl<'v> Bench<'v> {
                 Passed::Later(judged) => fire(&judged),
                 Passed::Unit(outcome) => {
                     outcome.hits.iter().for_each(&mut fire);
+                    for (name, end) in outcome.members {
+                        // An archive may hold other things than logs beside them.
+                        if let Err(error) = end
+                            && !matches!(error, LogError::Unread(_))
+                        {
+                            problem.get_or_insert(format!("{name}: {error}"));
+                        }
+                    }
                     if let Some(Err(error)) = outcome.end {
                         problem.get_or_insert(format!("{}: {error}", logs[outcome.log].name));
                     }
