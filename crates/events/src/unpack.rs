@@ -113,6 +113,9 @@ impl Packed<'_> {
                     out.record = Some(self.in_place_of_record(cell, payload, inner));
                     out.replaced = true;
                     out.failures.clear();
+                    if form == Form::Event && !text.trim_end().ends_with("Event>") {
+                        out.failures.push("XML inside a value cut off before its end");
+                    }
                     return Some(std::mem::take(out));
                 }
                 Some(inner) => places.push(Place { cell, inner, into: payload.into.as_deref() }),
@@ -250,9 +253,9 @@ impl Form {
         match self {
             Form::Json => json_value(text),
             Form::JsonEvent => json_value(text),
-            Form::Event => xml_values(text).and_then(|nodes| event_values(&nodes)),
-            Form::Data => xml_values(text).and_then(|nodes| data_values(&nodes)),
-            Form::Params => xml_values(text).map(|nodes| param_values(&nodes)),
+            Form::Event => xml_values(text, Cut::Taken).and_then(|nodes| event_values(&nodes)),
+            Form::Data => xml_values(text, Cut::Refused).and_then(|nodes| data_values(&nodes)),
+            Form::Params => xml_values(text, Cut::Refused).map(|nodes| param_values(&nodes)),
         }
     }
 
@@ -283,9 +286,18 @@ struct Node {
 /// Elements may lie this deep in one another.
 const MAX_ELEMENTS: usize = 64;
 
-/// The elements of a text; `None` where it is not XML to its end.
-fn xml_values(text: &str) -> Option<Vec<Node>> {
+/// What becomes of a text that ends too early: syslog cuts long messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// The elements before the one that the cut goes through are taken.
+    Taken,
+    Refused,
+}
+
+/// The elements of a text; `None` where it is not XML. An ampersand that begins no entity is itself.
+fn xml_values(text: &str, cut: Cut) -> Option<Vec<Node>> {
     let mut reader = quick_xml::Reader::from_str(text);
+    reader.config_mut().allow_dangling_amp = true;
     let mut open: Vec<Node> = Vec::new();
     let mut roots = Vec::new();
     let close = |open: &mut Vec<Node>, roots: &mut Vec<Node>| {
@@ -294,7 +306,13 @@ fn xml_values(text: &str) -> Option<Vec<Node>> {
         Some(())
     };
     loop {
-        match reader.read_event().ok()? {
+        let event = match reader.read_event() {
+            Ok(event) => event,
+            // Markup without its end.
+            Err(quick_xml::Error::Syntax(_)) => Xml::Eof,
+            Err(_) => return None,
+        };
+        match event {
             Xml::Start(start) if open.len() < MAX_ELEMENTS => open.push(node(&start)?),
             Xml::Start(_) => return None,
             Xml::Empty(start) => {
@@ -311,12 +329,20 @@ fn xml_values(text: &str) -> Option<Vec<Node>> {
                 };
                 add_text(&mut open, &resolved);
             }
-            Xml::Eof => break,
+            Xml::Eof if open.is_empty() => break,
+            Xml::Eof if cut == Cut::Refused => return None,
+            Xml::Eof => {
+                open.pop();
+                while !open.is_empty() {
+                    close(&mut open, &mut roots)?;
+                }
+                break;
+            }
             Xml::Comment(_) | Xml::Decl(_) | Xml::PI(_) => {}
             Xml::DocType(_) => return None,
         }
     }
-    (open.is_empty() && !roots.is_empty()).then_some(roots)
+    (!roots.is_empty()).then_some(roots)
 }
 
 fn node(start: &BytesStart<'_>) -> Option<Node> {
@@ -479,6 +505,11 @@ mod tests {
                 "<DataItem type=\"t\"><EventData xmlns=\"w\"><Data Name=\"A\">1</Data><Data>u</Data><Data>v</Data></EventData></DataItem>",
                 r#"{"A":"1","Data":"u","Data":"v"}"#,
             ),
+            (
+                Form::Event,
+                "<Event><System><EventID>7</EventID></System><EventData><Data Name='A'>&lt x</Data><Data Name='B'>cut",
+                r#"{"Event":{"System":{"EventID":"7"},"EventData":{"A":"&lt x"}}}"#,
+            ),
             (Form::Data, "<Data Name='A'><![CDATA[<b>]]></Data>", r#"{"A":"<b>"}"#),
             (Form::Data, "<EventData/>", "{}"),
             (Form::Params, "<Param>a\"</Param><Param></Param>", r#"["a\"",""]"#),
@@ -490,7 +521,8 @@ mod tests {
         }
         let broken = [
             (Form::Event, "<Event><System></Event>"),
-            (Form::Event, "<Event><System/>"),
+            (Form::Event, "<Event><System"),
+            (Form::Data, "<EventData><Data Name='A'>x</Data>"),
             (Form::Event, "<Event><Other/></Event>"),
             (
                 Form::Event,
