@@ -140,6 +140,7 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("entity", "cloud.toml", include_str!("entity/cloud.toml")),
     ("entity", "network.toml", include_str!("entity/network.toml")),
     ("entity", "unknown.toml", include_str!("entity/unknown.toml")),
+    ("sigma", "alerts.toml", include_str!("sigma/alerts.toml")),
     ("sigma", "windows_categories.toml", include_str!("sigma/windows_categories.toml")),
     ("sigma", "windows_services.toml", include_str!("sigma/windows_services.toml")),
     ("sigma", "elastic.toml", include_str!("sigma/elastic.toml")),
