@@ -31,7 +31,7 @@ pub use attack::{AlertTechnique, Tactic, Technique, tactic, tactics, technique};
 pub use counts::{Counts, Seen};
 pub use entity::{Entity, EntityType, Role};
 pub use identity::AlertId;
-pub use passes::{Judging, Passed, run};
+pub use passes::{Judging, Passed, follow, run};
 pub use render::{Format, Renderer, Style};
 pub use report::{
     Binding, Cost, FiredRule, Hint, ListedRule, LogCounts, Missing, MissingLog, MissingSort, Note,

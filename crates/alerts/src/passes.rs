@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rulestone_engine::{
-    Found, Hit, LogFile, Made, Plan, ScanSettings, Session, StateCounts, UnitOutcome,
+    Found, Hit, LogFile, Made, Plan, ScanSettings, Session, StateCounts, UnitOutcome, Watcher,
 };
 use rulestone_events::Views;
 use rulestone_ir::Rule;
@@ -104,6 +104,79 @@ pub fn run(
     }
     written.failed.map_or(Ok(()), Err)?;
     Ok(session.counts())
+}
+
+/// Follows logs that are still being written until they end or `stop` is set; what comes out is
+/// handed over as it is found.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn follow(
+    plan: &Plan,
+    judging: &Judging<'_>,
+    settings: &ScanSettings,
+    logs: &[LogFile],
+    stop: &Arc<AtomicBool>,
+    each: &mut dyn FnMut(Passed),
+) -> io::Result<StateCounts> {
+    let excepted = |rule: &Arc<Rule>| judging.exceptions.about(rule).next().is_some();
+    let checked = plan.rules().iter().map(excepted).collect();
+    let mut session = Session::new(plan, judging.views, settings.clone(), checked);
+    let strata = if plan.reads_alerts() { plan.strata().count() } else { 0 };
+    let raised = vec![Vec::new(); strata];
+    let mut watching = Watching { plan, judging, raised, each };
+    session.follow(logs, stop, |hit: Hit<'_>| judging.hit(&hit), &mut watching)?;
+    Ok(session.counts())
+}
+
+struct Watching<'a> {
+    plan: &'a Plan,
+    judging: &'a Judging<'a>,
+    /// Alerts that rules over alerts have not seen, by stratum, as lines.
+    raised: Vec<Vec<u8>>,
+    each: &'a mut dyn FnMut(Passed),
+}
+
+impl Watching<'_> {
+    fn raise(&mut self, rule: usize, judged: &Judged) {
+        let Judged::Alert(alert) = judged else { return };
+        let Some(lines) = self.raised.get_mut(self.plan.strata().of[rule]) else { return };
+        // An alert has nothing in it that JSON has not.
+        if let Ok(line) = serde_json::to_vec(alert) {
+            lines.extend(line);
+            lines.push(b'\n');
+        }
+    }
+}
+
+impl Watcher<(usize, Judged)> for Watching<'_> {
+    fn unit(&mut self, outcome: UnitOutcome<(usize, Judged)>) {
+        let UnitOutcome { log, hits, tally, members, end } = outcome;
+        hits.iter().for_each(|(rule, judged)| self.raise(*rule, judged));
+        let hits = hits.into_iter().map(|(_, judged)| judged).collect();
+        let outcome = UnitOutcome { log, hits, tally, members, end };
+        (self.each)(Passed::Unit(outcome));
+    }
+
+    fn found(&mut self, found: &Found<'_>) -> bool {
+        let judged = self.judging.found(found);
+        self.raise(found.rule_at, &judged);
+        let counts = matches!(judged, Judged::Alert(_));
+        (self.each)(Passed::Later(judged));
+        counts
+    }
+
+    fn over_alerts(&mut self, made: Vec<(usize, Judged)>) {
+        for (rule, judged) in made {
+            self.raise(rule, &judged);
+            (self.each)(Passed::Later(judged));
+        }
+    }
+
+    fn alerts(&mut self, stratum: usize) -> Vec<u8> {
+        self.raised.get_mut(stratum).map(std::mem::take).unwrap_or_default()
+    }
 }
 
 /// The name of the log that alerts are read from.

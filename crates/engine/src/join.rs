@@ -120,8 +120,46 @@ impl<'p, T, M: Fn(Hit<'_>) -> Made<T>> Joiner<'p, M> {
         (!joined.is_empty()).then_some(joined)
     }
 
+    /// Runs what is complete: for live logs, where nobody waits for the end.
+    pub(crate) fn complete(&mut self) -> Option<Joined<T>> {
+        let mut joined = Joined { found: Vec::new(), tally: Tally::default() };
+        let complete = |(_, fragments): &(&u64, &Vec<Fragment>)| missing(fragments).1 == 0;
+        let places: Vec<u64> = self.waiting.iter().filter(complete).map(|(at, _)| *at).collect();
+        let mut jobs = Vec::new();
+        for place in places {
+            self.run_early(place, MISSING, &mut jobs, &mut joined.tally);
+        }
+        self.run_if(0, &mut jobs, &mut joined);
+        (!joined.is_empty()).then_some(joined)
+    }
+
+    /// The rows of what was run.
+    pub(crate) fn rows(&mut self) -> &mut Rows {
+        &mut self.rows
+    }
+
+    /// Takes out the pieces of a text, whose others are no longer waited for.
+    fn run_early(&mut self, place: u64, why: &str, jobs: &mut Vec<Job>, tally: &mut Tally) {
+        let Some(fragments) = self.waiting.remove(&place) else { return };
+        self.size = self.size.saturating_sub(fragments.iter().map(Fragment::size).sum::<usize>());
+        let Some(whole) = fragments.first().map(|first| first.whole.clone()) else { return };
+        self.place_of.remove(&whole);
+        if missing(&fragments).1 == 0 {
+            if self.early.len() == EARLY {
+                self.early.clear();
+            }
+            self.early.insert(whole);
+        }
+        jobs_of(fragments, why, jobs, tally);
+    }
+
     /// Runs whatever still waits; the rows are of everything that was run.
     pub(crate) fn finish(mut self) -> (Option<Joined<T>>, Rows) {
+        (self.run_rest(), self.rows)
+    }
+
+    /// Runs whatever still waits.
+    pub(crate) fn run_rest(&mut self) -> Option<Joined<T>> {
         let mut joined = Joined { found: Vec::new(), tally: Tally::default() };
         let mut jobs = Vec::new();
         for fragments in std::mem::take(&mut self.waiting).into_values() {
@@ -129,7 +167,7 @@ impl<'p, T, M: Fn(Hit<'_>) -> Made<T>> Joiner<'p, M> {
             self.run_if(BATCH, &mut jobs, &mut joined);
         }
         self.run_if(0, &mut jobs, &mut joined);
-        ((!joined.is_empty()).then_some(joined), self.rows)
+        (!joined.is_empty()).then_some(joined)
     }
 
     /// Forgets what came twice, then runs what is complete, then the oldest, until half of the
@@ -148,17 +186,7 @@ impl<'p, T, M: Fn(Hit<'_>) -> Made<T>> Joiner<'p, M> {
             if self.size <= self.bound / 2 {
                 break;
             }
-            let Some(fragments) = self.waiting.remove(&place) else { continue };
-            self.size -= fragments.iter().map(Fragment::size).sum::<usize>();
-            let Some(whole) = fragments.first().map(|first| first.whole.clone()) else { continue };
-            self.place_of.remove(&whole);
-            if missing(&fragments).1 == 0 {
-                if self.early.len() == EARLY {
-                    self.early.clear();
-                }
-                self.early.insert(whole);
-            }
-            jobs_of(fragments, NOT_WAITED, &mut jobs, &mut joined.tally);
+            self.run_early(place, NOT_WAITED, &mut jobs, &mut joined.tally);
             self.run_if(BATCH, &mut jobs, joined);
         }
         self.run_if(0, &mut jobs, joined);

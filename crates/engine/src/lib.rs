@@ -18,7 +18,9 @@
 mod bind;
 mod explain;
 mod feed;
+mod follow;
 mod join;
+mod live;
 mod matcher;
 mod order;
 pub mod reference;
@@ -29,6 +31,7 @@ mod strata;
 
 pub use bind::{Absent, BindSummary, BoundRule, Obstacle, Plan, Program};
 pub use explain::{Explanation, Failed, Matched, explain};
+pub use follow::Watcher;
 pub use join::put_together;
 pub use matcher::Matcher;
 pub use order::Origin;

@@ -123,6 +123,12 @@ impl Sorter {
         if self.rows.len() >= self.most { self.spill() } else { Ok(()) }
     }
 
+    /// The rows that are in memory, in order.
+    pub(crate) fn take_rows(&mut self) -> Vec<Row> {
+        self.rows.sort_unstable();
+        std::mem::take(&mut self.rows)
+    }
+
     fn spill(&mut self) -> io::Result<()> {
         self.rows.sort_unstable();
         let mut out = BufWriter::with_capacity(1 << 20, tempfile::tempfile()?);

@@ -1,8 +1,9 @@
 //! Sharing the work: logs and their units over threads, results back in the order of the logs.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,6 +112,8 @@ pub(crate) struct Phase<'a> {
     /// For each rule, whether its hits are handed over although nobody looks at them: they may not
     /// count.
     pub(crate) checked: &'a [bool],
+    /// Where a copy of standard input goes, so that it can be read again.
+    pub(crate) copy: Option<&'a Path>,
 }
 
 /// What a pass leaves for the stages.
@@ -120,7 +123,7 @@ pub(crate) struct Collected {
     pub(crate) sorters: Vec<Vec<Sorter>>,
     pub(crate) unkept: Unkept,
     /// Events that no log has as they are, with the names of the logs they stand for.
-    pub(crate) made: Vec<(Origin, Arc<str>, Event)>,
+    pub(crate) made: Vec<MadeEvent>,
 }
 
 /// Hits that no stage can look at.
@@ -212,24 +215,16 @@ pub(crate) fn scan_phase<T: Send>(
         let workers: Vec<_> = (0..settings.jobs.max(1))
             .map(|_| {
                 let sender = sender.clone();
-                let (work, make, ingest) = (&work, &make, &ingest);
+                let (work, make) = (&work, &make);
                 scope.spawn(move || {
-                    Worker {
-                        work,
-                        taker: Taker { plan, make, phase },
-                        sender,
-                        ingest: Ingest::new(ingest.clone()),
-                        matcher: Matcher::new(plan),
-                        read_everything: settings.read_everything,
-                        rows: Rows::new(plan, settings),
-                    }
-                    .run()
+                    let reader = UnitReader::new(Taker { plan, make, phase }, settings);
+                    Worker { work, reader, sender }.run()
                 })
             })
             .collect();
         drop(sender);
         let mut order = Order::default();
-        let mut hand_on = |(outcome, fragments): Read<T>| {
+        let mut hand_on = |(outcome, fragments): ReadUnit<T>| {
             if outcome.end.is_some() {
                 work.handed_on.store(outcome.log + 1, Ordering::Relaxed);
             }
@@ -260,19 +255,19 @@ pub(crate) fn scan_phase<T: Send>(
 }
 
 /// An outcome, and the pieces of longer events that were set aside.
-type Read<T> = (UnitOutcome<T>, Vec<Fragment>);
+pub(crate) type ReadUnit<T> = (UnitOutcome<T>, Vec<Fragment>);
 
 fn size_of_pieces(fragments: &[Fragment]) -> usize {
     fragments.iter().map(Fragment::size).sum()
 }
 
 /// Who only reads wants pieces of events as they are.
-fn ingest_settings(settings: &ScanSettings) -> Settings {
+pub(crate) fn ingest_settings(settings: &ScanSettings) -> Settings {
     let fragments = if settings.read_everything { Fragments::Apart } else { Fragments::Aside };
     Settings { fragments, ..settings.ingest.clone() }
 }
 
-fn of_joined<T>(joined: Joined<T>, logs: &[LogFile]) -> UnitOutcome<T> {
+pub(crate) fn of_joined<T>(joined: Joined<T>, logs: &[LogFile]) -> UnitOutcome<T> {
     let (hits, tally) = joined.into_parts();
     UnitOutcome { log: logs.len(), hits, tally, members: Vec::new(), end: None }
 }
@@ -350,6 +345,9 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
     }
 }
 
+/// An event that cannot be read again, with its place and the name of its log.
+pub(crate) type MadeEvent = (Origin, Arc<str>, Event);
+
 /// Rows that one thread collects for the stages.
 pub(crate) struct Rows {
     /// For each stratum.
@@ -359,8 +357,10 @@ pub(crate) struct Rows {
     failed: Option<io::Error>,
     /// Rows of a hit.
     some: Vec<Row>,
-    /// Events that no log has as they are.
-    made: Vec<(Origin, Arc<str>, Event)>,
+    /// Events that no log has as they are, or, of a live log, that cannot be read again.
+    made: Vec<MadeEvent>,
+    /// Whether every event is kept whose row was taken.
+    live: bool,
 }
 
 impl Rows {
@@ -374,7 +374,30 @@ impl Rows {
             failed: None,
             some: Vec::new(),
             made: Vec::new(),
+            live: false,
         }
+    }
+
+    /// What was not kept so far.
+    pub(crate) fn unkept(&self) -> Unkept {
+        self.unkept
+    }
+
+    /// Keeps every event whose row was taken: its log is still being written.
+    pub(crate) fn set_live(&mut self) {
+        self.live = true;
+    }
+
+    fn keep(&mut self, origin: Origin, log: &Arc<str>, event: &dyn Fn() -> Event) {
+        if self.live && self.made.last().is_none_or(|(last, ..)| *last != origin) {
+            self.made.push((origin, log.clone(), event()));
+        }
+    }
+
+    /// The rows of each stratum, and the events that were kept, since this was last asked.
+    pub(crate) fn take(&mut self) -> (Vec<Vec<Row>>, Vec<MadeEvent>) {
+        let rows = self.sorters.iter_mut().map(Sorter::take_rows).collect();
+        (rows, std::mem::take(&mut self.made))
     }
 
     /// Takes the row of an event that was put together from others.
@@ -429,18 +452,35 @@ impl Rows {
     }
 }
 
-/// Opens a log.
-pub(crate) fn open(file: &LogFile) -> Result<Log, LogError> {
-    match &file.path {
-        Some(path) if file.lines => Log::open_lines(path, file.name.clone()),
-        Some(path) => Log::open(path, file.name.clone()),
-        None => Log::from_reader(std::io::stdin(), file.name.clone()),
+/// Opens a log; of standard input a copy goes to a file, if there is one for it.
+pub(crate) fn open(file: &LogFile, copy: Option<&Path>) -> Result<Log, LogError> {
+    match (&file.path, copy) {
+        (Some(path), _) if file.lines => Log::open_lines(path, file.name.clone()),
+        (Some(path), _) => Log::open(path, file.name.clone()),
+        (None, None) => Log::from_reader(std::io::stdin(), file.name.clone()),
+        (None, Some(copy)) => {
+            let copying = Copying { to: File::create(copy)? };
+            Log::from_reader(copying, file.name.clone())
+        }
+    }
+}
+
+/// Standard input, written down as it is read.
+struct Copying {
+    to: File,
+}
+
+impl Read for Copying {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = io::stdin().read(into)?;
+        self.to.write_all(&into[..read])?;
+        Ok(read)
     }
 }
 
 /// Puts outcomes back into the order of logs and units.
 struct Order<T> {
-    waiting: BTreeMap<(usize, u64), Read<T>>,
+    waiting: BTreeMap<(usize, u64), ReadUnit<T>>,
     next: (usize, u64),
 }
 
@@ -451,7 +491,7 @@ impl<T> Default for Order<T> {
 }
 
 impl<T> Order<T> {
-    fn add(&mut self, place: (usize, u64), read: Read<T>, each: &mut impl FnMut(Read<T>)) {
+    fn add(&mut self, place: (usize, u64), read: ReadUnit<T>, each: &mut impl FnMut(ReadUnit<T>)) {
         self.waiting.insert(place, read);
         while let Some(read) = self.waiting.remove(&self.next) {
             self.next = if read.0.end.is_some() {
@@ -482,14 +522,74 @@ struct OpenLog {
     log: Mutex<Option<(Log, u64)>>,
 }
 
-struct Worker<'a, T, M> {
-    work: &'a Work<'a>,
-    taker: Taker<'a, M>,
-    sender: Sender<((usize, u64), Read<T>)>,
+/// What turns units into what was made of their hits. One for each thread.
+pub(crate) struct UnitReader<'a, M> {
+    pub(crate) taker: Taker<'a, M>,
     ingest: Ingest,
     matcher: Matcher<'a>,
     read_everything: bool,
-    rows: Rows,
+    pub(crate) rows: Rows,
+}
+
+impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
+    pub(crate) fn new(taker: Taker<'a, M>, settings: &ScanSettings) -> Self {
+        UnitReader {
+            taker,
+            ingest: Ingest::new(ingest_settings(settings)),
+            matcher: Matcher::new(taker.plan),
+            read_everything: settings.read_everything,
+            rows: Rows::new(taker.plan, settings),
+        }
+    }
+
+    /// Rules up to this stratum see nothing of what is read from now on.
+    pub(crate) fn set_above(&mut self, above: Option<usize>) {
+        self.taker.phase.above = above;
+    }
+
+    /// Reads a unit; `place` is its log's place in the list of logs and its number in the log.
+    /// Pieces of longer events are set aside.
+    pub(crate) fn read(&mut self, unit: Unit, place: (usize, u64)) -> ReadUnit<T> {
+        let outcome = self.read_unit(unit, place);
+        (outcome, self.ingest.take_fragments())
+    }
+
+    fn read_unit(&mut self, unit: Unit, (log_at, unit_at): (usize, u64)) -> UnitOutcome<T> {
+        let log = unit.place.log.clone();
+        let records = unit.into_records();
+        let (taker, matcher, rows) = (self.taker, &mut self.matcher, &mut self.rows);
+        let log_place = taker.phase.first_log + log_at as u32;
+        let interest: &dyn Interest = if self.read_everything { &Fields::All } else { taker.plan };
+        let mut hits: Vec<(usize, usize, T)> = Vec::new();
+        let tally = self.ingest.read(records, interest, |batch| {
+            matcher.run(batch, |row, program, rules| {
+                let own = &batch.rows[row];
+                let (record, position) = (own.record, own.position());
+                let unit = unit_at as u32;
+                let origin = Origin { log: log_place, record, unit, position: position as u32 };
+                let event = || batch.event(own);
+                let about = About { log: &log, evidence: &[], notes: &[], event: &event };
+                taker.take(
+                    rules.iter().map(|at| &program.rules()[*at as usize]),
+                    &about,
+                    |rule, made| hits.push((position, rule, made)),
+                    |feed| {
+                        rows.add(taker.plan, feed, batch, row, origin);
+                        rows.keep(origin, &log, &event);
+                    },
+                );
+            });
+        });
+        hits.sort_by_key(|(position, rule, _)| (*position, *rule));
+        let hits = hits.into_iter().map(|(_, _, made)| made).collect();
+        UnitOutcome { log: log_at, hits, tally, members: Vec::new(), end: None }
+    }
+}
+
+struct Worker<'a, T, M> {
+    work: &'a Work<'a>,
+    reader: UnitReader<'a, M>,
+    sender: Sender<((usize, u64), ReadUnit<T>)>,
 }
 
 impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
@@ -501,7 +601,7 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
                 break;
             }
         }
-        self.rows
+        self.reader.rows
     }
 
     fn stopped(&self) -> bool {
@@ -532,7 +632,7 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
         }
         let at = self.work.next.fetch_add(1, Ordering::Relaxed);
         let file = self.work.logs.get(at)?;
-        Some((at, open(file)))
+        Some((at, open(file, self.reader.taker.phase.copy)))
     }
 
     /// Takes a unit of the earliest log that others have open. Returns whether there may be more.
@@ -567,11 +667,10 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
                 }
             }
         };
-        let mut outcome = self.read(unit, place);
+        let (mut outcome, fragments) = self.reader.read(unit, place);
         outcome.tally.add(members.tally);
         outcome.members = members.ended;
         // A receiver that is gone wants nothing more.
-        let fragments = self.ingest.take_fragments();
         self.work.pieces.fetch_add(size_of_pieces(&fragments), Ordering::Relaxed);
         let _ = self.sender.send((place, (outcome, fragments)));
         true
@@ -582,34 +681,6 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
         let outcome =
             UnitOutcome { log: place.0, hits: Vec::new(), tally, members, end: Some(end) };
         let _ = self.sender.send((place, (outcome, Vec::new())));
-    }
-
-    fn read(&mut self, unit: Unit, (log_at, unit_at): (usize, u64)) -> UnitOutcome<T> {
-        let log = unit.place.log.clone();
-        let records = unit.into_records();
-        let (taker, matcher, rows) = (self.taker, &mut self.matcher, &mut self.rows);
-        let log_place = taker.phase.first_log + log_at as u32;
-        let interest: &dyn Interest = if self.read_everything { &Fields::All } else { taker.plan };
-        let mut hits: Vec<(usize, usize, T)> = Vec::new();
-        let tally = self.ingest.read(records, interest, |batch| {
-            matcher.run(batch, |row, program, rules| {
-                let own = &batch.rows[row];
-                let (record, position) = (own.record, own.position());
-                let unit = unit_at as u32;
-                let origin = Origin { log: log_place, record, unit, position: position as u32 };
-                let event = || batch.event(own);
-                let about = About { log: &log, evidence: &[], notes: &[], event: &event };
-                taker.take(
-                    rules.iter().map(|at| &program.rules()[*at as usize]),
-                    &about,
-                    |rule, made| hits.push((position, rule, made)),
-                    |feed| rows.add(taker.plan, feed, batch, row, origin),
-                );
-            });
-        });
-        hits.sort_by_key(|(position, rule, _)| (*position, *rule));
-        let hits = hits.into_iter().map(|(_, _, made)| made).collect();
-        UnitOutcome { log: log_at, hits, tally, members: Vec::new(), end: None }
     }
 }
 

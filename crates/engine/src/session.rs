@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -10,6 +11,7 @@ use rulestone_ir::{Input, Rule, Source};
 use rulestone_value::{Time, Value};
 
 use crate::feed::host_hash;
+use crate::live::sort;
 use crate::order::{Merge, Origin, Row, Sorter};
 use crate::reference::{field_value, lets_through};
 use crate::run::{Collected, Made, Phase, Unkept, open};
@@ -18,20 +20,24 @@ use crate::{Hit, LogFile, Plan, ScanSettings, UnitOutcome, scan_phase};
 
 /// A plan at work: rows of hits wait here for the strata that read them.
 pub struct Session<'p> {
-    plan: &'p Plan,
-    views: &'p Views,
-    settings: ScanSettings,
+    pub(crate) plan: &'p Plan,
+    pub(crate) views: &'p Views,
+    pub(crate) settings: ScanSettings,
     /// For each rule, whether its hits may not count.
-    checked: Vec<bool>,
+    pub(crate) checked: Vec<bool>,
     /// Every log read so far, alerts among them.
-    logs: Vec<LogFile>,
+    pub(crate) logs: Vec<LogFile>,
     /// Rows for each stratum.
     waiting: Vec<Vec<Sorter>>,
     /// Events that no log has as they are: they cannot be read again.
     made: HashMap<Origin, (Arc<str>, Event)>,
-    hosts: HashMap<u64, i64>,
-    latest: Option<i64>,
-    counts: StateCounts,
+    pub(crate) hosts: HashMap<u64, i64>,
+    pub(crate) latest: Option<i64>,
+    pub(crate) counts: StateCounts,
+    /// What came from standard input, where it may have to be read again.
+    copy: Option<tempfile::TempPath>,
+    /// Stretches of alerts read while logs are followed.
+    pub(crate) alert_units: u64,
 }
 
 /// What stages did not look at, and why.
@@ -109,6 +115,8 @@ impl<'p> Session<'p> {
             hosts: HashMap::new(),
             latest: None,
             counts: StateCounts::default(),
+            copy: None,
+            alert_units: 0,
         }
     }
 
@@ -129,7 +137,11 @@ impl<'p> Session<'p> {
         let first_log = self.logs.len() as u32;
         self.logs.extend_from_slice(logs);
         let (hosts, latest) = (&mut self.hosts, &mut self.latest);
-        let phase = Phase { first_log, above, checked: &self.checked };
+        if self.copy.is_none() && self.plan.has_state() && logs.iter().any(|l| l.path.is_none()) {
+            self.copy = Some(tempfile::NamedTempFile::new()?.into_temp_path());
+        }
+        let copy = self.copy.as_deref();
+        let phase = Phase { first_log, above, checked: &self.checked, copy };
         let collected =
             scan_phase(logs, self.plan, &self.settings, stop, phase, make, |outcome| {
                 note_times(&outcome.tally, hosts, latest);
@@ -144,7 +156,7 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
-    fn count(&mut self, unkept: Unkept) {
+    pub(crate) fn count(&mut self, unkept: Unkept) {
         self.counts.untimed += unkept.untimed;
         self.counts.keyless += unkept.keyless;
         self.counts.valueless += unkept.valueless;
@@ -169,8 +181,7 @@ impl<'p> Session<'p> {
     ) -> io::Result<()> {
         let waiting = self.waiting.get_mut(stratum).map(std::mem::take).unwrap_or_default();
         let mut findings = self.findings(waiting)?;
-        findings
-            .sort_by_cached_key(|finding| (finding.time, finding.last, finding.rule, finding.key));
+        sort(&mut findings);
         for some in findings.chunks(AT_A_TIME / 8) {
             if stop.load(std::sync::atomic::Ordering::Relaxed) {
                 break;
@@ -229,11 +240,11 @@ impl<'p> Session<'p> {
         machine.end(out);
     }
 
-    /// Gives a finding to the stages that read the rule.
-    fn pass_on(&mut self, found: &Found<'_>) -> io::Result<()> {
+    /// The rows of a finding, for the stages that read the rule.
+    pub(crate) fn rows_of(&mut self, found: &Found<'_>) -> Vec<Row> {
         let last = found.evidence.iter().rev().find(|event| event.scope_kind.is_some());
         let Some(FoundEvent { event, scope_kind: Some(scope_kind), .. }) = last else {
-            return Ok(());
+            return Vec::new();
         };
         let mut rows: Vec<Row> = Vec::new();
         for feed in self.plan.feeds(found.rule_at, None, &event.kind, scope_kind) {
@@ -242,7 +253,12 @@ impl<'p> Session<'p> {
                 self.count(Unkept::of(unfit));
             }
         }
-        for row in rows {
+        rows
+    }
+
+    /// Gives a finding to the stages that read the rule.
+    fn pass_on(&mut self, found: &Found<'_>) -> io::Result<()> {
+        for row in self.rows_of(found) {
             let stratum = self.plan.strata().of[row.rule as usize];
             if self.waiting[stratum].is_empty() {
                 self.waiting[stratum].push(Sorter::new(self.settings.memory / 8));
@@ -268,13 +284,15 @@ impl<'p> Session<'p> {
         }
         for (log, units) in wanted {
             let Some(file) = self.logs.get(log as usize) else { continue };
-            read_units(file, log, &units, &mut events)?;
+            let copy = self.copy.as_deref().map(Path::to_path_buf);
+            let file = LogFile { path: file.path.clone().or(copy), ..file.clone() };
+            read_units(&file, log, &units, &mut events)?;
         }
         Ok(events)
     }
 }
 
-fn note_times(tally: &Tally, hosts: &mut HashMap<u64, i64>, latest: &mut Option<i64>) {
+pub(crate) fn note_times(tally: &Tally, hosts: &mut HashMap<u64, i64>, latest: &mut Option<i64>) {
     *latest = (*latest).max(tally.span().map(|(_, last)| last.ticks()));
     for (host, time) in &tally.hosts {
         let last = hosts.entry(host_hash(host)).or_insert(i64::MIN);
@@ -295,7 +313,7 @@ fn read_units(
     units: &BTreeMap<u32, BTreeSet<u32>>,
     events: &mut HashMap<Origin, (Arc<str>, Event)>,
 ) -> io::Result<()> {
-    let mut open = open(file).map_err(|error| io::Error::other(error.to_string()))?;
+    let mut open = open(file, None).map_err(|error| io::Error::other(error.to_string()))?;
     let mut ingest = Ingest::new(Settings::default());
     let last = units.keys().next_back().copied().unwrap_or(0);
     for at in 0..=last {
@@ -316,7 +334,7 @@ fn read_units(
     Ok(())
 }
 
-fn found<'p>(
+pub(crate) fn found<'p>(
     plan: &'p Plan,
     views: &Views,
     finding: &'p Finding,

@@ -103,6 +103,10 @@ pub(crate) struct ScanArgs {
     /// Threads; all processors by default.
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
+    /// Goes on reading logs that grow (JSON, XML and text; - for standard input) until Ctrl-C:
+    /// alerts come as events arrive.
+    #[arg(long, conflicts_with = "no_rules")]
+    pub(crate) follow: bool,
     /// Memory for rules that look at several events together; past it they go to disk: 512M, 2G.
     #[arg(long, value_name = "SIZE", default_value = "1G")]
     pub(crate) memory: String,

@@ -126,7 +126,6 @@ impl Machine {
 
     /// The first time at which [`Machine::advance`] changes something, be it that all is
     /// forgotten.
-    #[expect(dead_code, reason = "for groups that live beside each other, in follow mode")]
     pub(crate) fn deadline(&self) -> i64 {
         match self {
             Machine::Correlate(machine) => machine.deadline(),
@@ -136,7 +135,6 @@ impl Machine {
     }
 
     /// Bytes of state, about.
-    #[expect(dead_code, reason = "for groups that live beside each other, in follow mode")]
     pub(crate) fn bytes(&self) -> usize {
         let own = match self {
             Machine::Correlate(machine) => machine.bytes(),

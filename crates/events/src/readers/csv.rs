@@ -227,6 +227,11 @@ impl CsvLog {
         self.text.stretch = bytes.max(1);
     }
 
+    /// See [`super::Log::live`].
+    pub(crate) fn set_live(&mut self) {
+        self.text.live = true;
+    }
+
     pub(crate) fn next_unit(&mut self) -> io::Result<Option<CsvUnit>> {
         let known = self.header.clone();
         let first_line = self.next_line;

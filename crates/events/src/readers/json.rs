@@ -101,6 +101,8 @@ pub(crate) struct JsonLog {
     paths: Paths,
     cells: Vec<Cell>,
     at_end: bool,
+    /// Whether records are wanted as soon as they are whole, rather than many at a time.
+    live: bool,
     /// Bytes left out behind the last record where what is around the records is cut off.
     ends_early: Option<u64>,
     /// What went wrong behind the text that is still here.
@@ -129,6 +131,7 @@ impl JsonLog {
             paths: Paths::default(),
             cells: Vec::new(),
             at_end: false,
+            live: false,
             ends_early: None,
             failed: None,
         }
@@ -136,6 +139,11 @@ impl JsonLog {
 
     pub(crate) fn set_stretch(&mut self, bytes: usize) {
         self.stretch = bytes.max(1);
+    }
+
+    /// See [`super::Log::live`].
+    pub(crate) fn set_live(&mut self) {
+        self.live = true;
     }
 
     pub(crate) fn next_unit(&mut self) -> io::Result<Option<Records>> {
@@ -152,10 +160,14 @@ impl JsonLog {
             if self.at_end || self.text.len() >= LONGEST_RECORD {
                 break (self.text.len(), self.next_record + lines(&self.text));
             }
-            if let Some(cut) = self.cut() {
+            // A live log is looked at whenever a line is whole.
+            let worth = !self.live || self.text.ends_with(b"\n") || self.text.len() >= wanted;
+            if worth && let Some(cut) = self.cut() {
                 break cut;
             }
-            wanted = self.text.len() * 2;
+            if worth {
+                wanted = self.text.len() * 2;
+            }
         };
         let mut tally = Tally::default();
         if self.at_end
@@ -186,10 +198,16 @@ impl JsonLog {
         Ok(Some(Records { source_bytes, bytes, layout, skipped, log }))
     }
 
+    /// Reads as much text as is wanted; of a live log what there is.
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
+        let wanted = if self.live { self.text.len() + PIECE } else { wanted };
+        let before = self.text.len();
         while !self.at_end && self.text.len() < wanted {
+            if self.live && self.text.len() > before {
+                break;
+            }
             let missing = wanted - self.text.len();
-            if self.encoding == Encoding::Utf8 && self.unwrap.is_none() {
+            if !self.live && self.encoding == Encoding::Utf8 && self.unwrap.is_none() {
                 let piece = self.reader.by_ref().take(missing as u64);
                 self.at_end = { piece }.read_to_end(&mut self.text)? == 0;
                 continue;
@@ -234,6 +252,7 @@ impl JsonLog {
     /// Where the text can be cut without cutting a record, and the number of the record behind.
     fn cut(&mut self) -> Option<(usize, u64)> {
         if self.numbering == Numbering::Lines
+            && !self.live
             && let Some(end) = self.line_after_object()
         {
             return Some((end, self.next_record + lines(&self.text[..end])));

@@ -14,6 +14,7 @@ mod json;
 mod lines;
 mod records;
 mod syslog;
+mod tail;
 mod text;
 mod textlog;
 mod wintext;
@@ -32,6 +33,7 @@ pub use archive::Members;
 pub use find::find_logs;
 pub use records::Records;
 pub(crate) use records::give_back;
+pub use tail::Tail;
 
 use self::csv::CsvLog;
 use archive::{ArchiveLog, Bytes, Depth};
@@ -75,6 +77,25 @@ pub enum Format {
 const PEEK: usize = 4096;
 
 impl Format {
+    /// Whether what is written behind such a log's end is more of it.
+    pub const fn grows(self) -> bool {
+        match self {
+            Format::Json
+            | Format::Xml
+            | Format::WindowsText
+            | Format::Auditd
+            | Format::Syslog
+            | Format::Csv
+            | Format::Empty => true,
+            Format::Evtx
+            | Format::Gzip
+            | Format::Zstd
+            | Format::Zip
+            | Format::Tar
+            | Format::Unread(_) => false,
+        }
+    }
+
     /// Recognises a format by a file's first bytes, some thousands of them if it has them.
     pub fn recognise(head: &[u8]) -> Format {
         let starts = [
@@ -216,6 +237,41 @@ impl Log {
         name: Arc<str>,
     ) -> Result<Log, LogError> {
         Log::inside(Box::new(reader), name, Depth::default())
+    }
+
+    /// Opens a log that is still being written: its records come as soon as they are whole. The
+    /// reader waits for more where there is nothing yet, and is at its end when nothing will come.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or its format is none that grows: see [`Format::grows`].
+    pub fn live(mut reader: impl Read + Send + 'static, name: Arc<str>) -> Result<Log, LogError> {
+        let mut head = Vec::new();
+        // A line is enough to tell formats that grow.
+        while head.len() < PEEK && !head.trim_ascii_start().contains(&b'\n') {
+            let at = head.len();
+            head.resize(PEEK, 0);
+            let read = reader.read(&mut head[at..]);
+            head.truncate(at + read.as_ref().copied().unwrap_or(0));
+            if read? == 0 {
+                break;
+            }
+        }
+        let format = Format::recognise(&head);
+        if let Format::Unread(what) = format {
+            return Err(LogError::Unread(what));
+        }
+        if !format.grows() {
+            return Err(LogError::Unread("format that cannot be followed"));
+        }
+        let mut log = Log::stream(head, Box::new(reader), name, Depth::default())?;
+        match &mut log.inner {
+            Inner::Json(own) => own.set_live(),
+            Inner::Text(own) => own.set_live(),
+            Inner::Csv(own) => own.set_live(),
+            Inner::Empty | Inner::Evtx(_) | Inner::Lines(_) | Inner::Archive(_) => {}
+        }
+        Ok(log)
     }
 
     /// Opens what stands inside an archive or a compressed file.

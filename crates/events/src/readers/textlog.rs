@@ -32,6 +32,8 @@ pub(crate) struct Stretches {
     pub(crate) text: Vec<u8>,
     pub(crate) stretch: usize,
     pub(crate) at_end: bool,
+    /// Whether records are wanted as soon as they are whole, rather than many at a time.
+    pub(crate) live: bool,
     /// What went wrong behind the text that is still here.
     failed: Option<io::Error>,
 }
@@ -45,6 +47,7 @@ impl Stretches {
             text: Vec::new(),
             stretch: STRETCH,
             at_end: false,
+            live: false,
             failed: None,
         }
     }
@@ -72,6 +75,10 @@ impl Stretches {
                 return self.failed.take().map_or(Ok(None), Err);
             }
             let last = self.at_end || self.text.len() >= LONGEST_RECORD;
+            // A live log is looked at whenever a line is whole.
+            if self.live && !last && !self.text.ends_with(b"\n") && self.text.len() < wanted {
+                continue;
+            }
             let (end, found) = cut(&self.text, last);
             debug_assert!(end > 0 || !last, "what no text follows is certain");
             if end > 0 || last {
@@ -85,8 +92,19 @@ impl Stretches {
         }
     }
 
+    /// Reads as much text as is wanted; of a live log what there is.
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
-        while !self.at_end && self.text.len() < wanted {
+        const PIECE: usize = 1 << 16;
+        let before = self.text.len();
+        let wanted = if self.live { before + PIECE } else { wanted };
+        while !self.at_end && self.text.len() < wanted && !(self.live && self.text.len() > before) {
+            if self.live && self.encoding == Encoding::Utf8 {
+                self.text.resize(before + PIECE, 0);
+                let read = self.reader.read(&mut self.text[before..]);
+                self.text.truncate(before + read.as_ref().copied().unwrap_or(0));
+                self.at_end = read? == 0;
+                continue;
+            }
             if self.encoding == Encoding::Utf8 {
                 let missing = (wanted - self.text.len()) as u64;
                 let read = self.reader.by_ref().take(missing).read_to_end(&mut self.text)?;
@@ -168,6 +186,11 @@ impl TextLog {
 
     pub(crate) fn set_stretch(&mut self, bytes: usize) {
         self.text.stretch = bytes.max(1);
+    }
+
+    /// See [`super::Log::live`].
+    pub(crate) fn set_live(&mut self) {
+        self.text.live = true;
     }
 
     pub(crate) fn next_unit(&mut self) -> io::Result<Option<TextUnit>> {

@@ -1,7 +1,7 @@
 //! `rulestone scan`: the main job.
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use anyhow::Result;
 use rulestone_alerts::render::screen;
 use rulestone_alerts::{
     Alert, Binding, Cost, Exceptions, Format, Judged, Judging, ListedRule, Passed, QuietAlert,
-    QuietHits, Renderer, Report, Style, run as run_strata,
+    QuietHits, Renderer, Report, Style, follow, run as run_strata,
 };
 use rulestone_engine::{LogFile, Plan, ScanSettings, StateCounts, UnitOutcome};
 use rulestone_events::{LogError, Settings, Tally};
@@ -55,9 +55,14 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     let started = Instant::now();
     let (out, target) = output(args)?;
     let style = Style { color: talk.data_color && args.output.is_none(), ..plain_style(talk) };
-    let mut pass = Pass::new(wanted.format.renderer(style, Box::new(out)), &logs, talk);
+    // A log that grows has no end to be near to.
+    let bar_talk = Talk { quiet: talk.quiet || args.follow, ..*talk };
+    let mut pass = Pass::new(wanted.format.renderer(style, out), &logs, &bar_talk);
     let judging = Judging { views: &views, exceptions: &exceptions, quiet: wanted.quiet };
-    let counts = pass.run(&plan, &judging, &wanted.scan, &stop);
+    let counts = match args.follow {
+        true => pass.follow(&plan, &judging, &wanted.scan, &stop),
+        false => pass.run(&plan, &judging, &wanted.scan, &stop),
+    };
     let scanning = started.elapsed();
 
     let Pass { mut renderer, mut report, tally, progress, silent, failure, .. } = pass;
@@ -146,15 +151,20 @@ fn plain_style(talk: &Talk) -> Style {
     Style { color: false, width: talk.width(), unicode: talk.unicode() }
 }
 
-type Out = BufWriter<Box<dyn Write>>;
+type Out = Box<dyn Write>;
 
 fn output(args: &ScanArgs) -> Result<(Out, String)> {
     let Some(path) = &args.output else {
-        return Ok((BufWriter::new(Box::new(io::stdout())), "standard output".to_owned()));
+        return Ok((buffered(io::stdout(), args.follow), "standard output".to_owned()));
     };
     let target = path.display().to_string();
     let file = File::create(path).map_err(|error| Ends::output(&target, &error))?;
-    Ok((BufWriter::new(Box::new(file)), target))
+    Ok((buffered(file, args.follow), target))
+}
+
+/// Whoever follows logs wants every line at once.
+fn buffered(out: impl Write + 'static, lines: bool) -> Out {
+    if lines { Box::new(LineWriter::new(out)) } else { Box::new(BufWriter::new(out)) }
 }
 
 /// Ctrl-C ends the scan with what was found so far; a second one ends it at once.
@@ -210,6 +220,26 @@ impl<'l> Pass<'l> {
         self.failure = self.renderer.begin().err();
         let (logs, exceptions) = (self.logs, judging.exceptions);
         run_strata(plan, judging, settings, logs, stop, |passed| {
+            match passed {
+                Passed::Unit(outcome) => self.take(outcome, exceptions),
+                Passed::Later(judged) => self.take_judged(judged, exceptions),
+            }
+            if self.failure.is_some() {
+                stop.store(true, Ordering::Relaxed);
+            }
+        })
+    }
+
+    fn follow(
+        &mut self,
+        plan: &Plan,
+        judging: &Judging<'_>,
+        settings: &ScanSettings,
+        stop: &Arc<AtomicBool>,
+    ) -> io::Result<StateCounts> {
+        self.failure = self.renderer.begin().err();
+        let (logs, exceptions) = (self.logs, judging.exceptions);
+        follow(plan, judging, settings, logs, stop, &mut |passed| {
             match passed {
                 Passed::Unit(outcome) => self.take(outcome, exceptions),
                 Passed::Later(judged) => self.take_judged(judged, exceptions),
