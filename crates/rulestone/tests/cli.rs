@@ -413,7 +413,7 @@ fn the_exceptions_of_the_examples_are_of_use() {
     let arguments = "scan -r rules logs --exceptions exceptions.yml --stats";
     let output = command().args(arguments.split(' ')).current_dir(examples).output().unwrap();
     let said = talk(&output);
-    assert_eq!(lines(&output).len(), 38, "{said}");
+    assert_eq!(lines(&output).len(), 41, "{said}");
     assert!(said.contains("\"kept_quiet\":5") && said.contains("5 by 2 of 3 exceptions"), "{said}");
     assert!(!said.contains("names no loaded rule"), "{said}");
 }
