@@ -27,7 +27,7 @@ pub use exception::{Exception, RuleNames};
 pub use formula::{
     Case, Comparison, Elements, Field, Formula, Group, Predicate, Regex, Relation, Test,
 };
-pub use print::{print_formula, print_predicate, print_rule, print_stages};
+pub use print::{print_formula, print_predicate, print_rule, print_stages, source_name};
 pub use rule::{Language, Meta, Origin, Rule, RuleTest, Severity, Trigger, Vendor};
 pub use source::{Schema, Scope, Source};
 pub use stage::{

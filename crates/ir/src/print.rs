@@ -23,7 +23,7 @@ pub fn print_rule(rule: &Rule) -> String {
     for (at, source) in rule.sources.iter().enumerate() {
         out.push_str("  ");
         if letters {
-            let _ = write!(out, "{}: ", letter(at));
+            let _ = write!(out, "{}: ", source_name(at));
         }
         print_source(source, &mut out);
     }
@@ -76,8 +76,8 @@ fn print_source(source: &Source, out: &mut String) {
     }
 }
 
-/// The name of a source: a, b, … z, a1, b1 …
-fn letter(at: usize) -> String {
+/// The name of a source by its place: a, b, … z, a1, b1 …
+pub fn source_name(at: usize) -> String {
     let letter = char::from(b'a' + (at % 26) as u8);
     if at < 26 { letter.to_string() } else { format!("{letter}{}", at / 26) }
 }
@@ -87,7 +87,7 @@ fn print_stage(at: usize, stage: &Stage, out: &mut String) {
         .inputs
         .iter()
         .map(|input| match input {
-            Input::Source(at) => letter(*at),
+            Input::Source(at) => source_name(*at),
             Input::Stage(at) => (at + 1).to_string(),
         })
         .collect();
@@ -161,7 +161,7 @@ fn seen_text(seen: &Seen) -> String {
         format!("({})", texts.join(word))
     };
     match seen {
-        Seen::Input(at) => format!("seen {}", letter(*at)),
+        Seen::Input(at) => format!("seen {}", source_name(*at)),
         Seen::And(parts) => joined(parts, " and "),
         Seen::Or(parts) => joined(parts, " or "),
         Seen::Not(part) => format!("not {}", seen_text(part)),
@@ -188,7 +188,7 @@ fn print_pattern(pattern: &Pattern, stage: &Stage, out: &mut String) {
     });
     print_refire(pattern.refire, stage, out);
     for sub in &pattern.subs {
-        let inputs: Vec<String> = sub.inputs.iter().map(|at| letter(*at)).collect();
+        let inputs: Vec<String> = sub.inputs.iter().map(|at| source_name(*at)).collect();
         let _ = write!(out, "    sub {} <- {}", sub.name, inputs.join(", "));
         print_keys(&sub.by, out);
         let _ = writeln!(out, "  count >= {}", sub.count);

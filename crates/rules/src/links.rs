@@ -21,6 +21,28 @@ impl Ledger {
         self.apply_filters();
     }
 
+    /// A rule as if nobody built on it, and the rules it refers to as building blocks: what it
+    /// takes to run it by itself.
+    pub fn with_referred(&self, rule: &Rule) -> Vec<Arc<Rule>> {
+        let mut own = rule.clone();
+        own.trigger.building_block = false;
+        let mut rules = vec![Arc::new(own)];
+        let mut at = 0;
+        while let Some(rule) = rules.get(at).cloned() {
+            for (id, _) in references(&rule) {
+                let mut entries = self.entries.iter().filter(|entry| *entry.meta.id == *id);
+                let known = rules.iter().any(|rule| *rule.meta.id == *id);
+                if let (false, Some(Ok(rule))) = (known, entries.next().map(|entry| &entry.rule)) {
+                    let mut block = (**rule).clone();
+                    block.trigger.building_block = true;
+                    rules.push(Arc::new(block));
+                }
+            }
+            at += 1;
+        }
+        rules
+    }
+
     /// What a loaded rule refers to is loaded, whether or not it was asked for.
     fn load_referred(&mut self, names: &Names) {
         let mut open: Vec<usize> = (0..self.entries.len()).collect();

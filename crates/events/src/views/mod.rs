@@ -17,7 +17,8 @@
 //! ProcessId = "hex_to_decimal(NewProcessId)"
 //! ```
 //!
-//! A field without an entry is the event's own field of that name.
+//! A field without an entry is the event's own field of that name. A table `[defaults]` has
+//! entries for all kinds of its file.
 
 mod expr;
 mod functions;
@@ -97,6 +98,9 @@ pub struct ScopeKind {
 struct File {
     #[serde(default)]
     scope: Vec<ScopeEntry>,
+    /// Fields of every kind in the file that does not say otherwise.
+    #[serde(default)]
+    defaults: BTreeMap<String, String>,
     #[serde(default)]
     tables: Tables,
 }
@@ -193,7 +197,10 @@ impl Views {
         let file: File = toml::from_str(text)
             .map_err(|error| ViewsError::Toml { path: path.to_owned(), error: Box::new(error) })?;
         for entry in file.scope {
-            let kinds = entry.kind.into_iter().map(|kind| {
+            let kinds = entry.kind.into_iter().map(|mut kind| {
+                for (name, text) in &file.defaults {
+                    kind.rest.fields.entry(name.clone()).or_insert_with(|| text.clone());
+                }
                 kind.into_scope_kind(&file.tables).map(Arc::new).map_err(|(field, error)| {
                     ViewsError::Expr { path: path.to_owned(), field, error }
                 })

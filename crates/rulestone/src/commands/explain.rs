@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use rulestone_alerts::Exceptions;
+use rulestone_alerts::{Exceptions, Judged, Judging, Passed, QuietHits, Report, run as run_strata};
 use rulestone_engine::{
     Explanation, Hit, Obstacle, Plan, ScanSettings, explain, put_together, reference, scan,
 };
@@ -17,8 +17,9 @@ use rulestone_events::{
 };
 use rulestone_ir::{
     Exception, Field, Formula, Predicate, Relation, Rule, Schema, Source, Test, print_stages,
+    source_name,
 };
-use rulestone_rules::Entry;
+use rulestone_rules::{Entry, Ledger};
 use rulestone_value::Time;
 
 use crate::args::{ExplainArgs, RuleArgs};
@@ -49,11 +50,15 @@ pub(crate) fn run(args: &ExplainArgs, talk: &Talk) -> Result<Outcome> {
     let logs = settings::logs(&args.logs, talk)?;
     let mut out = String::new();
     for entry in entries {
-        describe(entry, talk, &mut out);
+        describe(entry, &ledger, talk, &mut out);
         if let Ok(rule) = &entry.rule {
             exceptions.about(rule).for_each(|exception| excepted(exception, &mut out));
         }
         if let (Ok(rule), false) = (&entry.rule, logs.is_empty()) {
+            if rule.stateful().is_some() {
+                with_state(&ledger.with_referred(rule), &views, &exceptions, &logs, &mut out)?;
+                continue;
+            }
             on_logs(rule, &views, &exceptions, &logs, args.most, &mut out);
         }
     }
@@ -80,7 +85,7 @@ fn rule_args(args: &ExplainArgs) -> RuleArgs {
     }
 }
 
-fn describe(entry: &Entry, talk: &Talk, out: &mut String) {
+fn describe(entry: &Entry, ledger: &Ledger, talk: &Talk, out: &mut String) {
     let meta = &entry.meta;
     let _ = writeln!(out, "{}", meta.title);
     let _ = writeln!(
@@ -112,9 +117,13 @@ fn describe(entry: &Entry, talk: &Talk, out: &mut String) {
                 sentence(filter, true, 1, out);
             }
             Source::RuleRef { rule: read, columns, .. } => {
-                let _ = writeln!(out, "\n[{at}] Looks at what the rule {read} finds");
+                let mut entries = ledger.entries.iter();
+                let known = entries.find(|entry| *entry.meta.id == **read);
+                let title = known.map_or(&**read, |entry| &entry.meta.title);
+                let first = if at == 0 { "\nLooks at what these rules find\n" } else { "" };
+                let _ = writeln!(out, "{first}  {}  {title}", source_name(at));
                 for (alias, field) in columns {
-                    let _ = writeln!(out, "  where {alias} is its {}", field.name());
+                    let _ = writeln!(out, "       where {alias} is its {}", field.name());
                 }
             }
         }
@@ -242,6 +251,61 @@ impl PartialOrd for NearMiss {
     }
 }
 
+/// What a rule that looks at several events together finds, and what it is fed.
+fn with_state(
+    rules: &[Arc<Rule>],
+    views: &Views,
+    exceptions: &Exceptions,
+    logs: &[rulestone_engine::LogFile],
+    out: &mut String,
+) -> Result<()> {
+    // Every rule raises, so that all are counted.
+    let raising = rules.iter().map(|rule| {
+        let mut rule = (**rule).clone();
+        rule.trigger.building_block = false;
+        Arc::new(rule)
+    });
+    let rules: Vec<Arc<Rule>> = raising.collect();
+    let plan = Plan::new(rules.clone(), views);
+    let judging = Judging { views, exceptions, quiet: QuietHits::Counted };
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut tally = Tally::default();
+    let mut count = |judged: Judged| {
+        if let Judged::Alert(alert) = judged {
+            *counts.entry(alert.rule.meta.id.clone()).or_default() += 1;
+        }
+    };
+    let (settings, stop) = (ScanSettings::default(), AtomicBool::new(false));
+    let state = run_strata(&plan, &judging, &settings, logs, &stop, |passed| match passed {
+        Passed::Later(judged) => count(judged),
+        Passed::Unit(outcome) => {
+            tally.add(outcome.tally);
+            outcome.hits.into_iter().for_each(&mut count);
+        }
+    });
+    let state = state.map_err(|error| Ends::output("temporary files", &error))?;
+    let of = |rule: &Rule| counts.get(&rule.meta.id).copied().unwrap_or(0);
+    let mut rules = rules.iter();
+    if let Some(rule) = rules.next() {
+        let _ = writeln!(out, "On these logs it finds {}. What it is fed:", of(rule));
+    }
+    for rule in rules {
+        let _ = writeln!(out, "  {:>8}  {}", of(rule), rule.meta.title);
+    }
+    let mut report = Report::default();
+    report.set_state(state);
+    let rows = state.rows;
+    let _ = writeln!(out, "  {rows:>8}  rows that the stage read");
+    for note in report.notes() {
+        let _ = writeln!(out, "  {:>8}  {}", note.count, note.text);
+    }
+    if let Some(obstacle) = plan.summary(&tally).obstacles.into_iter().next().flatten() {
+        let _ = writeln!(out, "It cannot fire: {}.", obstacle_text(obstacle));
+    }
+    let _ = writeln!(out);
+    Ok(())
+}
+
 fn on_logs(
     rule: &Arc<Rule>,
     views: &Views,
@@ -339,19 +403,22 @@ fn obstacle(rule: &Arc<Rule>, views: &Views, logs: &[rulestone_engine::LogFile],
     let mut tally = Tally::default();
     let stop = AtomicBool::new(false);
     scan(logs, &plan, &settings, &stop, |_| (), |outcome| tally.add(outcome.tally));
-    let text = match plan.summary(&tally).obstacles.into_iter().flatten().next() {
-        Some(Obstacle::NoEvent(events)) => {
+    let obstacles = plan.summary(&tally).obstacles;
+    let Some(obstacle) = obstacles.into_iter().flatten().next() else { return };
+    let text = obstacle_text(obstacle);
+    let _ = writeln!(out, "It cannot fire: {text}.");
+}
+
+fn obstacle_text(obstacle: Obstacle) -> String {
+    match obstacle {
+        Obstacle::NoEvent(events) => {
             let labels: Vec<String> = events.into_iter().map(|absent| absent.label).collect();
             format!("none of its events is here: {}", labels.join(" or "))
         }
-        Some(Obstacle::NoField(fields)) => {
-            format!("these fields are missing: {}", fields.join(", "))
-        }
-        Some(Obstacle::NoTable(scope)) => format!("no table says which events are {scope}"),
-        Some(Obstacle::Never) => "no event of its scope can satisfy it".to_owned(),
-        None => return,
-    };
-    let _ = writeln!(out, "It cannot fire: {text}.");
+        Obstacle::NoField(fields) => format!("these fields are missing: {}", fields.join(", ")),
+        Obstacle::NoTable(scope) => format!("no table says which events are {scope}"),
+        Obstacle::Never => "no event of its scope can satisfy it".to_owned(),
+    }
 }
 
 /// Every event of the logs, as rules see them: what came in pieces put together, at the end.

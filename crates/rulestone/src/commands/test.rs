@@ -11,7 +11,7 @@ use anyhow::Result;
 use rulestone_alerts::{Alert, Exceptions, Judged, Judging, Passed, QuietHits, run as run_strata};
 use rulestone_engine::{LogFile, Plan, ScanSettings};
 use rulestone_events::{LogError, Views};
-use rulestone_ir::{Rule, Source};
+use rulestone_ir::Rule;
 use rulestone_rules::{Entry, Expect, Ledger, Skip, TestCase, TestProblem, find_tests};
 use serde_json::json;
 
@@ -178,7 +178,12 @@ impl<'v> Bench<'v> {
         rule: &Arc<Rule>,
         case: &TestCase,
     ) -> (BTreeMap<String, Vec<u64>>, Option<String>) {
-        let plan = Plan::new(self.with_referred(rule), self.views);
+        let mut ledgers = self.ledgers.iter().map(|(_, ledger)| ledger);
+        let has = |ledger: &&Ledger| {
+            ledger.entries.iter().any(|e| e.rule.as_ref().is_ok_and(|own| Arc::ptr_eq(own, rule)))
+        };
+        let rules = ledgers.find(has).map(|ledger| ledger.with_referred(rule));
+        let plan = Plan::new(rules.unwrap_or_default(), self.views);
         let logs = case.logs.iter().flat_map(|log| {
             let (files, _) = rulestone_events::find_logs(&log.path);
             files.into_iter().map(|path| LogFile { lines: log.raw, ..settings::log_file(path) })
@@ -224,29 +229,6 @@ impl<'v> Bench<'v> {
             problem.get_or_insert(error.to_string());
         }
         (fired, problem)
-    }
-
-    /// The rule as if nobody built on it, and the rules it refers to.
-    fn with_referred(&self, rule: &Arc<Rule>) -> Vec<Arc<Rule>> {
-        let mut own = (**rule).clone();
-        own.trigger.building_block = false;
-        let mut rules = vec![Arc::new(own)];
-        let mut at = 0;
-        while let Some(rule) = rules.get(at).cloned() {
-            for source in &rule.sources {
-                let Source::RuleRef { rule: id, .. } = source else { continue };
-                let entries = self.ledgers.iter().flat_map(|(_, ledger)| &ledger.entries);
-                let mut found = entries.filter(|entry| *entry.meta.id == **id);
-                let known = rules.iter().any(|rule| *rule.meta.id == **id);
-                if let (false, Some(Ok(rule))) = (known, found.next().map(|entry| &entry.rule)) {
-                    let mut block = (**rule).clone();
-                    block.trigger.building_block = true;
-                    rules.push(Arc::new(block));
-                }
-            }
-            at += 1;
-        }
-        rules
     }
 }
 
