@@ -129,6 +129,7 @@ pub(crate) struct Unkept {
     pub(crate) untimed: u64,
     pub(crate) keyless: u64,
     pub(crate) valueless: u64,
+    pub(crate) crowded: u64,
 }
 
 impl Unkept {
@@ -143,6 +144,7 @@ impl Unkept {
             Unfit::Time => self.untimed += 1,
             Unfit::Key => self.keyless += 1,
             Unfit::Value => self.valueless += 1,
+            Unfit::Groups => self.crowded += 1,
         }
     }
 }
@@ -425,6 +427,7 @@ impl Rows {
         all.untimed += own.untimed;
         all.keyless += own.keyless;
         all.valueless += own.valueless;
+        all.crowded += own.crowded;
         Ok(())
     }
 }
