@@ -202,6 +202,10 @@ impl Report {
             (state.untimed, "hits have no time, so rules over several events do not see them"),
             (state.keyless, "hits lack a field that a rule groups by"),
             (state.valueless, "hits lack the field that a rule counts or sums"),
+            (
+                state.crowded,
+                "hits have lists that put them in more than 100 groups: the first count",
+            ),
             (state.undecided, "windows or absences were undecided when the logs ended"),
             (state.cut, "alerts are of windows that the end of the logs cut"),
             (state.late, "hits came too late for any window"),

@@ -1,6 +1,8 @@
 //! From hits to the rows that stateful stages read: the group's key and the measured value, each
 //! as a hash or number, without decoding the event.
 
+use std::collections::BTreeSet;
+
 use rulestone_events::{Batch, Event, Expr, ScopeKind};
 use rulestone_ir::{Field, Input, Keys, Lists, NullKey, Rule, Source, StageKind};
 use rulestone_value::{Value, fold};
@@ -18,8 +20,18 @@ pub(crate) struct Feed {
     null: NullKey,
     lists: Lists,
     measured: Vec<Expr>,
-    /// Whether a number is measured; else which values there are.
-    number: bool,
+    reading: Reading,
+}
+
+/// How what is measured is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// As a number.
+    Number,
+    /// As values that are told apart.
+    Values,
+    /// The same, and a row without one counts.
+    SomeValues,
 }
 
 /// What a stage wants of the rows of one of its inputs.
@@ -29,7 +41,7 @@ pub(crate) struct Wanted {
     null: NullKey,
     lists: Lists,
     measured: Vec<Field>,
-    number: bool,
+    reading: Reading,
 }
 
 /// Groups that a row with lists in its key may be in.
@@ -44,24 +56,28 @@ pub(crate) enum Unfit {
     Key,
     /// It lacks what is measured.
     Value,
+    /// It is in more groups than are kept; it has rows in the first of them.
+    Groups,
 }
 
 impl Wanted {
     /// What the stage of `rule` wants of its input at this place.
     pub(crate) fn new(rule: &Rule, input: usize) -> Option<Wanted> {
         let stage = rule.stateful()?;
-        let (keys, measured, number) = match &stage.kind {
+        let (keys, measured, reading) = match &stage.kind {
             StageKind::Correlate(correlate) => {
                 let measure = &correlate.measure;
-                (&correlate.by, measure.fields().to_vec(), measure.is_of_numbers())
+                let numbers = measure.is_of_numbers();
+                let reading = if numbers { Reading::Number } else { Reading::Values };
+                (&correlate.by, measure.fields().to_vec(), reading)
             }
             StageKind::Threshold(threshold) => {
                 let field = threshold.cardinality.as_ref().map(|(field, _)| field.clone());
-                (&threshold.by, field.into_iter().collect(), false)
+                (&threshold.by, field.into_iter().collect(), Reading::SomeValues)
             }
             StageKind::Pattern(pattern) => {
                 let sub = pattern.subs.iter().find(|sub| sub.inputs.contains(&input))?;
-                (&sub.by, Vec::new(), false)
+                (&sub.by, Vec::new(), Reading::Values)
             }
         };
         let own = |field: &Field| match (field, stage.inputs.get(input)) {
@@ -80,8 +96,15 @@ impl Wanted {
             null: null.clone(),
             lists: *lists,
             measured: measured.iter().map(own).collect(),
-            number,
+            reading,
         })
+    }
+
+    /// The key of the group with this hash, among those that an event is in: `get` reads a field.
+    pub(crate) fn key(&self, group: u128, get: impl Fn(&str) -> Value) -> Option<Vec<Value>> {
+        let parts: Vec<Value> = self.keys.iter().map(|field| get(field.name())).collect();
+        let groups = groups(parts, &self.null, self.lists).ok()?;
+        groups.into_iter().find(|key| hash(key) == group)
     }
 
     /// How it reads from events of one kind, with what the kind settles put in.
@@ -102,7 +125,7 @@ impl Wanted {
             null: self.null.clone(),
             lists: self.lists,
             measured: read(&self.measured),
-            number: self.number,
+            reading: self.reading,
         }
     }
 }
@@ -150,56 +173,59 @@ impl Feed {
         out: &mut Vec<Row>,
     ) -> Result<(), Unfit> {
         let value = self.value(get)?;
-        for key in self.keys(get)? {
+        let parts = self.keys.iter().map(|expr| expr.value(get)).collect();
+        let groups = groups(parts, &self.null, self.lists)?;
+        for group in groups.iter().take(FAN_OUT) {
             let Place { time, origin, host } = place;
             let (rule, input) = (self.rule as u32, self.input as u32);
-            out.push(Row { rule, key, time, origin, input, value, host });
+            out.push(Row { rule, key: hash(group), time, origin, input, value, host });
         }
-        Ok(())
+        if groups.len() > FAN_OUT { Err(Unfit::Groups) } else { Ok(()) }
     }
 
     fn value(&self, get: &dyn Fn(&str) -> Value) -> Result<u128, Unfit> {
         let values: Vec<Value> = self.measured.iter().map(|expr| expr.value(get)).collect();
-        match values.as_slice() {
-            [] => Ok(0),
-            [value] if self.number => {
+        let lacks = values.iter().any(Value::is_null);
+        match (self.reading, values.as_slice()) {
+            (_, []) => Ok(0),
+            (Reading::Number, [value]) => {
                 let number = value.number().filter(|number| number.is_finite());
                 number.map(|number| u128::from(number.to_bits())).ok_or(Unfit::Value)
             }
-            values if values.iter().any(Value::is_null) => Err(Unfit::Value),
-            values => Ok(hash(values)),
+            (Reading::SomeValues, _) if lacks => Ok(0),
+            _ if lacks => Err(Unfit::Value),
+            (_, values) => Ok(hash(values)),
         }
     }
+}
 
-    fn keys(&self, get: &dyn Fn(&str) -> Value) -> Result<Vec<u128>, Unfit> {
-        let mut parts = Vec::with_capacity(self.keys.len());
-        for expr in &self.keys {
-            parts.push(match (expr.value(get), &self.null) {
-                (Value::Null, NullKey::Drop) => return Err(Unfit::Key),
-                (Value::Null, NullKey::Fill(text)) => Value::string(text.as_str()),
-                (value, _) => value,
-            });
-        }
-        if self.lists == Lists::Whole {
-            return Ok(vec![hash(&parts)]);
-        }
-        let mut groups = vec![Vec::new()];
-        for part in &parts {
-            let elements =
-                if part.is_null() { std::slice::from_ref(part) } else { part.elements() };
-            let joined = |group: &Vec<Value>| -> Vec<Vec<Value>> {
-                elements
-                    .iter()
-                    .map(|e| [group.as_slice(), std::slice::from_ref(e)].concat())
-                    .collect()
-            };
-            groups = groups.iter().flat_map(joined).take(FAN_OUT).collect();
-        }
-        let mut keys: Vec<u128> = groups.iter().map(|group| hash(group)).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        Ok(keys)
+/// The groups that a row with these key fields is in, each once; of too many one more than are
+/// kept.
+fn groups(parts: Vec<Value>, null: &NullKey, lists: Lists) -> Result<Vec<Vec<Value>>, Unfit> {
+    let mut groups = vec![Vec::new()];
+    for part in parts {
+        let part = match (part, null) {
+            (Value::Null, NullKey::Drop) => return Err(Unfit::Key),
+            (Value::Null, NullKey::Fill(text)) => Value::string(text.as_str()),
+            (part, _) => part,
+        };
+        let whole = lists == Lists::Whole || part.is_null();
+        let elements = if whole { std::slice::from_ref(&part) } else { part.elements() };
+        let different: Vec<&Value> = first_of_each(elements);
+        let joined = |group: &Vec<Value>| -> Vec<Vec<Value>> {
+            let with = |value: &&Value| [group.as_slice(), std::slice::from_ref(*value)].concat();
+            different.iter().map(with).collect()
+        };
+        groups = groups.iter().flat_map(joined).take(FAN_OUT + 1).collect();
     }
+    Ok(groups)
+}
+
+/// The elements without those that say the same as one before; of too many one more than are kept.
+fn first_of_each(elements: &[Value]) -> Vec<&Value> {
+    let mut met = BTreeSet::new();
+    let new = |value: &&Value| met.insert(hash(std::slice::from_ref(*value)));
+    elements.iter().filter(new).take(FAN_OUT + 1).collect()
 }
 
 #[derive(Clone, Copy)]

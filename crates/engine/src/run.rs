@@ -132,6 +132,7 @@ pub(crate) struct Unkept {
     pub(crate) untimed: u64,
     pub(crate) keyless: u64,
     pub(crate) valueless: u64,
+    pub(crate) crowded: u64,
 }
 
 impl Unkept {
@@ -146,6 +147,7 @@ impl Unkept {
             Unfit::Time => self.untimed += 1,
             Unfit::Key => self.keyless += 1,
             Unfit::Value => self.valueless += 1,
+            Unfit::Groups => self.crowded += 1,
         }
     }
 }
@@ -448,6 +450,7 @@ impl Rows {
         all.untimed += own.untimed;
         all.keyless += own.keyless;
         all.valueless += own.valueless;
+        all.crowded += own.crowded;
         Ok(())
     }
 }

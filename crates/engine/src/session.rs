@@ -10,7 +10,7 @@ use rulestone_events::{Event, Fields, Ingest, ScopeKind, Settings, Tally, Views}
 use rulestone_ir::{Input, Rule, Source};
 use rulestone_value::{Time, Value};
 
-use crate::feed::host_hash;
+use crate::feed::{Wanted, host_hash};
 use crate::live::sort;
 use crate::order::{Merge, Origin, Row, Sorter};
 use crate::reference::{field_value, lets_through};
@@ -53,6 +53,8 @@ pub struct StateCounts {
     pub keyless: u64,
     /// Hits that lack what is measured.
     pub valueless: u64,
+    /// Hits that lists in their key put in more groups than are kept.
+    pub crowded: u64,
     /// Windows and absences that the end of the logs left undecided.
     pub undecided: u64,
     /// Findings of windows that the end of the logs cut.
@@ -160,6 +162,7 @@ impl<'p> Session<'p> {
         self.counts.untimed += unkept.untimed;
         self.counts.keyless += unkept.keyless;
         self.counts.valueless += unkept.valueless;
+        self.counts.crowded += unkept.crowded;
     }
 
     /// What stages did not look at.
@@ -350,7 +353,7 @@ pub(crate) fn found<'p>(
             Some(FoundEvent { log, event, input, scope_kind })
         })
         .collect();
-    Found { rule, rule_at, finding, key: key(rule, &evidence), evidence }
+    Found { rule, rule_at, finding, key: key(rule, finding.key, &evidence), evidence }
 }
 
 /// How fields read in an event that came through an input of a rule's stage.
@@ -380,18 +383,14 @@ fn reading(
 }
 
 /// The key of a finding's group, read from the first of its events that can be read.
-fn key(rule: &Rule, evidence: &[FoundEvent]) -> Vec<(Arc<str>, Value)> {
-    let names = group_fields(rule);
-    let Some((event, scope_kind)) =
-        evidence.iter().find_map(|event| Some((event, event.scope_kind.as_ref()?)))
-    else {
-        return Vec::new();
+fn key(rule: &Rule, group: u128, evidence: &[FoundEvent]) -> Vec<(Arc<str>, Value)> {
+    let read = |event: &FoundEvent| {
+        let kind = event.scope_kind.as_ref()?;
+        let wanted = Wanted::new(rule, event.input)?;
+        wanted.key(group, |name| field_value(name, kind, &event.event))
     };
-    let value = |name: &Arc<str>| {
-        let field = own_name(rule, event.input, name);
-        (name.clone(), field_value(&field, scope_kind, &event.event))
-    };
-    names.iter().map(value).collect()
+    let values = evidence.iter().find_map(read).unwrap_or_default();
+    group_fields(rule).into_iter().zip(values).collect()
 }
 
 /// The names of the fields that tell a rule's groups apart.
@@ -407,15 +406,4 @@ fn group_fields(rule: &Rule) -> Vec<Arc<str>> {
         None => return Vec::new(),
     };
     fields.iter().map(|field| Arc::from(field.name())).collect()
-}
-
-/// What a name of the rule is called in the events of one of its inputs.
-fn own_name(rule: &Rule, input: usize, name: &Arc<str>) -> Arc<str> {
-    let source = match rule.stateful().and_then(|stage| stage.inputs.get(input)) {
-        Some(Input::Source(source)) => rule.sources.get(*source),
-        _ => None,
-    };
-    let Some(Source::RuleRef { columns, .. }) = source else { return name.clone() };
-    let renamed = columns.iter().find(|(alias, _)| alias == name);
-    renamed.map_or_else(|| name.clone(), |(_, field)| Arc::from(field.name()))
 }

@@ -121,12 +121,14 @@ impl Hosts {
 
     /// What was noted, and a fresh start.
     fn take(&mut self) -> BTreeMap<Arc<str>, Time> {
-        let names = (1..self.names.len()).map(Code::at);
-        let noted = names.filter_map(|code| {
-            let name = fold(&self.names.value(code).text()?);
-            Some((Arc::from(name), self.latest[code.index()]?))
-        });
-        let noted = noted.collect();
+        let mut noted: BTreeMap<Arc<str>, Time> = BTreeMap::new();
+        for code in (1..self.names.len()).map(Code::at) {
+            let (value, time) = (self.names.value(code), self.latest[code.index()]);
+            let (Some(name), Some(time)) = (value.text(), time) else { continue };
+            // A host has one time however its name is written.
+            let latest = noted.entry(Arc::from(fold(&name))).or_insert(time);
+            *latest = (*latest).max(time);
+        }
         self.names.clear();
         self.latest.clear();
         noted

@@ -179,10 +179,12 @@ fn to_rows(rule: &Rule, input: usize, seen: &Seen<'_>) -> Vec<Row> {
     let Some(time) = seen.time else { return Vec::new() };
     let values: Vec<Value> = measured.iter().map(read).collect();
     let unusable = |value: &Value| value.is_null() || (number && value.number().is_none());
-    if values.iter().any(unusable) {
+    let lacks = values.iter().any(unusable);
+    // A threshold counts rows, and beside that the values that some of them have.
+    if lacks && !matches!(stage.kind, StageKind::Threshold(_)) {
         return Vec::new();
     }
-    let value = (!values.is_empty()).then(|| match values.as_slice() {
+    let value = (!values.is_empty() && !lacks).then(|| match values.as_slice() {
         [value] if number => value.text().unwrap_or_default().into_owned(),
         values => values.iter().map(text_of).collect::<Vec<_>>().join("\u{1}"),
     });
@@ -220,7 +222,8 @@ fn to_rows(rule: &Rule, input: usize, seen: &Seen<'_>) -> Vec<Row> {
     groups.into_iter().map(row).collect()
 }
 
-fn text_of(value: &Value) -> String {
+/// A part of a group's key as [`Finding::key`] has it.
+pub fn text_of(value: &Value) -> String {
     match value {
         Value::Null => "\u{0}".to_owned(),
         Value::List(values) => format!("{:?}", values.iter().map(text_of).collect::<Vec<_>>()),
@@ -519,8 +522,12 @@ fn completions<'r>(
             out
         }
         Arrangement::Or(left, right) => {
+            // What is both is one.
             let mut all = of(left);
-            all.extend(of(right));
+            let same = |a: &Complete<'r>, b: &Complete<'r>| a.rows == b.rows;
+            let others = of(right).into_iter().filter(|b| !all.iter().any(|a| same(a, b)));
+            let others: Vec<Complete<'r>> = others.collect();
+            all.extend(others);
             all
         }
     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use rulestone_ir::{Arrangement, Pattern, Refire, Timer};
 
-use super::{Finding, Mark, Marks, Outcome};
+use super::{EVIDENCE, Finding, Mark, Marks, Outcome};
 use crate::order::Row;
 
 #[derive(Debug)]
@@ -20,41 +20,58 @@ pub(crate) struct PatternMachine {
     group: Option<(u32, u128)>,
     host: u64,
     latest: i64,
-    fired: bool,
+    /// When it last fired.
+    fired: Option<i64>,
+    /// When rows came after longer than the span: behind the last time it fired, and as far as
+    /// what is still undecided may ask for them.
+    quiet: VecDeque<i64>,
 }
 
 /// A part of the arrangement that has come about.
 #[derive(Debug, Clone)]
 struct Complete {
-    /// Its events in order.
-    marks: Vec<Mark>,
+    /// Its events: the first and the last, and how many.
+    marks: Marks,
+    start: Mark,
+    end: Mark,
     /// When it was certain.
     time: i64,
 }
 
 impl Complete {
-    fn start(&self) -> Mark {
-        self.marks[0]
-    }
-
-    fn end(&self) -> Mark {
-        self.marks[self.marks.len() - 1]
+    fn new(marks: Marks, time: i64) -> Option<Complete> {
+        let (start, end) = (*marks.first.first()?, marks.last?);
+        Some(Complete { marks, start, end, time })
     }
 
     /// This one and another together.
     fn with(&self, other: &Complete) -> Complete {
-        let mut marks = [self.marks.as_slice(), &other.marks].concat();
-        marks.sort_unstable();
-        Complete { marks, time: self.time.max(other.time) }
+        let mut first = [self.marks.first.as_slice(), &other.marks.first].concat();
+        first.sort_unstable();
+        first.truncate(EVIDENCE);
+        let (start, end) = (self.start.min(other.start), self.end.max(other.end));
+        let marks = Marks { first, last: Some(end), total: self.marks.total + other.marks.total };
+        Complete { marks, start, end, time: self.time.max(other.time) }
     }
 
     fn length(&self) -> i64 {
-        self.end().time.saturating_sub(self.start().time)
+        self.end.time.saturating_sub(self.start.time)
+    }
+
+    /// When something that must not follow can follow no more.
+    fn due(&self, span: i64) -> i64 {
+        self.start.time.saturating_add(span)
     }
 
     /// Whether it ends before `later` starts. An event does not follow itself.
     fn is_before(&self, later: &Complete) -> bool {
-        self.end() < later.start() && self.end().origin != later.start().origin
+        self.end < later.start && self.end.origin != later.start.origin
+    }
+
+    /// Whether it is the same events. Rows of a group are in order, so the ends tell.
+    fn is_same(&self, other: &Complete) -> bool {
+        let of = |complete: &Complete| (complete.start, complete.end, complete.marks.total);
+        of(self) == of(other) && self.marks.first == other.marks.first
     }
 }
 
@@ -84,7 +101,8 @@ impl PatternMachine {
             group: None,
             host: 0,
             latest: i64::MIN,
-            fired: false,
+            fired: None,
+            quiet: VecDeque::new(),
         }
     }
 
@@ -97,14 +115,25 @@ impl PatternMachine {
             out.late += 1;
             return;
         }
-        if self.timer == Timer::Run || row.host == self.host {
+        // Where no host is known its time does not pass.
+        if self.timer == Timer::Run || (row.host != 0 && row.host == self.host) {
             self.advance(row.time, out);
         }
-        if row.time.saturating_sub(self.latest) > self.span {
-            self.fired = false;
+        if self.latest != i64::MIN && row.time.saturating_sub(self.latest) > self.span {
+            self.note_quiet(row.time);
         }
         self.latest = self.latest.max(row.time);
         self.step(Step::Row(Mark::of(row)), out);
+    }
+
+    fn note_quiet(&mut self, time: i64) {
+        if self.refire == Refire::AfterQuiet {
+            // Where nothing is undecided, whatever comes is found later than this.
+            if self.root.deadline(self.span).is_none() {
+                self.quiet.clear();
+            }
+            self.quiet.push_back(time);
+        }
     }
 
     pub(crate) fn advance(&mut self, now: i64, out: &mut Outcome) {
@@ -115,18 +144,28 @@ impl PatternMachine {
         let mut complete = Vec::new();
         self.root.step(step, self.span, &mut complete);
         for found in complete {
-            if !(self.fired && self.refire == Refire::AfterQuiet) {
+            if self.may_fire(found.time) {
+                self.fired = Some(found.time);
                 out.findings.extend(self.finding(found));
-                self.fired = true;
             }
         }
     }
 
+    /// Whether the group has been quiet since it fired, as far as that matters.
+    fn may_fire(&mut self, time: i64) -> bool {
+        let Some(fired) = self.fired else { return true };
+        if self.refire == Refire::Each {
+            return true;
+        }
+        while self.quiet.pop_front_if(|quiet| *quiet <= fired).is_some() {}
+        self.quiet.front().is_some_and(|quiet| *quiet <= time)
+    }
+
     fn finding(&self, complete: Complete) -> Option<Finding> {
         let (rule, key) = self.group?;
-        let (time, total) = (complete.time, complete.marks.len() as f64);
-        let finding = Marks::of(complete.marks.into_iter()).finding(rule, key, total)?;
-        Some(Finding { time, ..finding })
+        let value = complete.marks.total as f64;
+        let finding = complete.marks.finding(rule, key, value)?;
+        Some(Finding { time: complete.time, ..finding })
     }
 
     pub(crate) fn end(&mut self, out: &mut Outcome) {
@@ -144,7 +183,7 @@ impl PatternMachine {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.root.bytes()
+        self.root.bytes() + self.quiet.capacity() * size_of::<i64>()
     }
 }
 
@@ -202,14 +241,12 @@ impl Node {
             Node::Sub { .. } => {}
             Node::Followed { waiting, .. } => followed(waiting, lefts, &rights, span, out),
             Node::NotFollowed { waiting, .. } => {
-                waiting.retain(|first| !rights.iter().any(|second| first.is_before(second)));
-                if let Step::Time(now) = step {
-                    out.extend(overdue(waiting, now, span));
-                }
-                waiting.extend(lefts);
+                not_followed(waiting, (lefts, &rights), step, span, out);
             }
             Node::And { latest, .. } => both(latest, [lefts, rights], span, out),
             Node::Or { .. } => {
+                // What is both is one.
+                rights.retain(|right| !lefts.iter().any(|left| left.is_same(right)));
                 out.extend(lefts);
                 out.extend(rights);
             }
@@ -234,7 +271,7 @@ impl Node {
         match self {
             Node::Sub { .. } => None,
             Node::NotFollowed { left, right, waiting } => {
-                let own = waiting.front().map(|first| due(first, span).saturating_add(1));
+                let own = waiting.front().map(|first| first.due(span).saturating_add(1));
                 [own, left.deadline(span), right.deadline(span)].into_iter().flatten().min()
             }
             Node::Followed { left, right, .. }
@@ -247,7 +284,8 @@ impl Node {
 
     fn bytes(&self) -> usize {
         const MARK: usize = size_of::<Mark>();
-        let of = |all: &VecDeque<Complete>| all.iter().map(|c| (c.marks.len() + 2) * MARK).sum();
+        let of =
+            |all: &VecDeque<Complete>| all.iter().map(|c| (c.marks.first.len() + 4) * MARK).sum();
         match self {
             Node::Sub { latest, .. } => latest.capacity() * MARK,
             Node::Followed { left, right, waiting }
@@ -270,8 +308,12 @@ fn enough(latest: &mut VecDeque<Mark>, count: usize, mark: Mark, span: i64) -> O
         latest.pop_front();
     }
     let first = latest.front()?.time;
-    (latest.len() == count && mark.time.saturating_sub(first) <= span)
-        .then(|| Complete { marks: latest.iter().copied().collect(), time: mark.time })
+    if latest.len() < count || mark.time.saturating_sub(first) > span {
+        return None;
+    }
+    let total = latest.len() as u64;
+    let first = latest.iter().take(EVIDENCE).copied().collect();
+    Complete::new(Marks { first, last: latest.back().copied(), total }, mark.time)
 }
 
 /// Joins each of `rights` to the latest that came before it.
@@ -288,22 +330,37 @@ fn followed(
         out.extend(joined.filter(|joined| joined.length() <= span));
     }
     waiting.extend(lefts);
+    // They come in the order of their ends: one that starts too early and is not the first is
+    // forgotten a little later.
     if let Some(now) = waiting.back().map(|latest| latest.time) {
-        waiting.retain(|first| now.saturating_sub(first.start().time) <= span);
+        while waiting.pop_front_if(|first| now.saturating_sub(first.start.time) > span).is_some() {}
     }
 }
 
-/// When something that must not follow can follow no more.
-fn due(first: &Complete, span: i64) -> i64 {
-    first.start().time.saturating_add(span)
-}
-
-/// Those that nothing has followed in time.
-fn overdue(waiting: &mut VecDeque<Complete>, now: i64, span: i64) -> Vec<Complete> {
-    let (over, still): (Vec<_>, Vec<_>) =
-        waiting.drain(..).partition(|first| due(first, span) < now);
-    waiting.extend(still);
-    over.into_iter().map(|first| Complete { time: due(&first, span), ..first }).collect()
+/// Drops from what waits whatever has been followed in time, and gives what has not.
+fn not_followed(
+    waiting: &mut VecDeque<Complete>,
+    (lefts, rights): (Vec<Complete>, &[Complete]),
+    step: Step,
+    span: i64,
+    out: &mut Vec<Complete>,
+) {
+    if !rights.is_empty() {
+        let follows = |first: &Complete, second: &Complete| {
+            first.is_before(second) && second.time <= first.due(span)
+        };
+        waiting.retain(|first| !rights.iter().any(|second| follows(first, second)));
+    }
+    if let Step::Time(now) = step {
+        while let Some(first) = waiting.pop_front_if(|first| first.due(span) < now) {
+            out.push(Complete { time: first.due(span), ..first });
+        }
+    }
+    for left in lefts {
+        let due = left.due(span);
+        let at = waiting.iter().rposition(|first| first.due(span) <= due).map_or(0, |at| at + 1);
+        waiting.insert(at, left);
+    }
 }
 
 /// Joins what is new on one side to the latest on the other.

@@ -412,14 +412,25 @@ fn stats(
 }
 
 fn state_json(state: StateCounts) -> serde_json::Value {
-    let StateCounts { rows, spilled, untimed, keyless, valueless, undecided, cut, late, evicted } =
-        state;
+    let StateCounts {
+        rows,
+        spilled,
+        untimed,
+        keyless,
+        valueless,
+        crowded,
+        undecided,
+        cut,
+        late,
+        evicted,
+    } = state;
     json!({
         "rows": rows,
         "rows_on_disk": spilled,
         "without_time": untimed,
         "without_key": keyless,
         "without_value": valueless,
+        "in_too_many_groups": crowded,
         "undecided": undecided,
         "cut": cut,
         "late": late,
