@@ -335,14 +335,13 @@ def count_text(data, name, kinds):
     """Return the columns for XML, auditd, Windows' text, CSV; None if it is none of them."""
     text = decode_text(data)
     head = text[:4096].lstrip()
-    if head.startswith("<"):
-        form, found = "xml", [kind_of_xml(event) for event in TEXT_EVENT.findall(text)]
-    elif AUDIT_LINE.match(head):
+    if AUDIT_LINE.match(head):
         form, found = "auditd", [f"linux auditd {word}" for word in AUDIT_LINE.findall(text)]
-    elif WINDOWS_BLOCK.search(head):
-        form, found = "wintext", [" ".join(words) for words in WINDOWS_BLOCK.findall(text)]
-        # Splunk writes some events of such a log as XML.
+    elif head.startswith("<") or WINDOWS_BLOCK.search(head):
+        # Splunk writes some events of a log as XML and others as text.
+        form, found = "xml" if head.startswith("<") else "wintext", []
         found += [kind_of_xml(event) for event in TEXT_EVENT.findall(text)]
+        found += [" ".join(words) for words in WINDOWS_BLOCK.findall(TEXT_EVENT.sub("", text))]
     elif name.endswith(".csv"):
         rows_of = list(csv.DictReader(io.StringIO(text, newline="")))
         form, found = "csv", [kind_of_json(row) for row in rows_of]
@@ -380,6 +379,7 @@ OTHER_KEYS = (
     (("event_simpleName",), "crowdstrike fdr {}"),
     (("event.event_simpleName",), "crowdstrike fdr {}"),
     (("metadata.event_simpleName",), "crowdstrike fdr {}"),
+    (("agent.type", "event.dataset", "process.entity_id"), "elastic process"),
     (("RemoteIp", "Direction", "ProcessName", "TenantId"), "azure connections"),
 )
 
@@ -393,6 +393,9 @@ def kind_of_json(value):
         values = [at(value, key) for key in keys]
         if None not in values:
             return kind.format(values[0])
+    # Sysmon's own properties without the channel: nothing else has these two.
+    if "EventId" in value and "UtcTime" in value:
+        return f"Microsoft-Windows-Sysmon/Operational {value['EventId']}"
     payload = next((text for text in value.values() if isinstance(text, str) and "<Event" in text[:4096]), None)
     if payload:
         return kind_of_xml(payload)
