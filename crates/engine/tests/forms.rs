@@ -1,5 +1,5 @@
-//! The same events as EVTX, as JSON and as XML: the same values and the same hits, on public logs,
-//! where they are at hand.
+//! The same events as EVTX and in what `evtx_dump` makes of it, JSON and XML: the same values and
+//! the same hits, on public logs, where they are at hand.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -62,7 +62,7 @@ fn the_same_events_in_every_form_give_the_same() {
     });
     let (events, hits, mut differences) = all.into_inner().expect("no thread panicked");
     differences.sort();
-    println!("{} logs, {events} events, {hits} hits compared in three forms", logs.len());
+    println!("{} logs, {events} events, {hits} hits compared in six forms", logs.len());
     let shown: Vec<&String> = differences.iter().take(40).collect();
     assert!(differences.is_empty(), "{} differences: {shown:#?}", differences.len());
     assert!(events >= LEAST_EVENTS);
@@ -89,11 +89,11 @@ fn read_rules(folder: &Path) -> Vec<Arc<Rule>> {
 
 /// Events and hits of a log, and what differs between its forms.
 fn compare(path: &Path, plan: &Plan) -> (usize, usize, Vec<String>) {
-    let Some((json, xml, pretty)) = forms(path) else { return (0, 0, Vec::new()) };
+    let Some(forms) = forms(path) else { return (0, 0, Vec::new()) };
     let Ok(log) = Log::open(path, Arc::from("log")) else { return (0, 0, Vec::new()) };
     let own = read(log, plan);
     let mut differences = Vec::new();
-    for (form, text) in [("JSON", json), ("XML", xml), ("indented XML", pretty)] {
+    for (form, text) in forms {
         let log = Log::from_reader(Cursor::new(text.into_bytes()), Arc::from("log"));
         let given = match log {
             Ok(log) => read(log, plan),
@@ -112,23 +112,41 @@ fn compare(path: &Path, plan: &Plan) -> (usize, usize, Vec<String>) {
     (own.events.len(), own.hits.len(), differences)
 }
 
-/// A log rendered with the `evtx` crate, those records of it that can be in every form.
-fn forms(path: &Path) -> Option<(String, String, String)> {
-    let records = |indent: bool, json: bool| {
-        let settings = ParserSettings::new().indent(indent).num_threads(1);
-        let mut parser = EvtxParser::from_path(path).ok()?.with_configuration(settings);
-        let records: Vec<String> = if json {
-            parser.records_json().filter_map(|r| r.ok()).map(|r| r.data).collect()
-        } else {
-            parser.records().filter_map(|r| r.ok()).map(|r| r.data).collect()
-        };
-        Some(records)
+/// A log rendered with the `evtx` crate, as its tool does by its options: those records of it that
+/// can be in every form.
+fn forms(path: &Path) -> Option<[(&'static str, String); 5]> {
+    let open = |settings: ParserSettings| {
+        let settings = settings.num_threads(1);
+        EvtxParser::from_path(path).ok().map(|parser| parser.with_configuration(settings))
     };
-    let json: String = records(false, true)?.iter().map(|r| format!("{r}\n")).collect();
-    let xml: String = records(false, false)?.iter().map(|r| format!("{r}\n")).collect();
+    let json = |settings| {
+        let mut parser = open(settings)?;
+        let records = parser.records_json().filter_map(Result::ok).map(|r| r.data);
+        Some(records.collect::<Vec<_>>())
+    };
+    let xml = |settings| {
+        let mut parser = open(settings)?;
+        let records = parser.records().filter_map(Result::ok).map(|r| r.data);
+        Some(records.collect::<Vec<_>>())
+    };
+    let plain = || ParserSettings::new().indent(false);
+    let indented = || ParserSettings::new().indent(true);
+    Some([
+        ("JSON lines", lines(&json(plain())?)),
+        ("numbered JSON", numbered(&json(indented())?)),
+        ("JSON with attributes apart", lines(&json(plain().separate_json_attributes(true))?)),
+        ("XML lines", lines(&xml(plain())?)),
+        ("numbered XML", numbered(&xml(indented())?)),
+    ])
+}
+
+fn lines(records: &[String]) -> String {
+    records.iter().map(|record| format!("{record}\n")).collect()
+}
+
+fn numbered(records: &[String]) -> String {
     let number = |(at, r): (usize, &String)| format!("Record {}\n{r}\n", at + 1);
-    let pretty: String = records(true, false)?.iter().enumerate().map(number).collect();
-    Some((json, xml, pretty))
+    records.iter().enumerate().map(number).collect()
 }
 
 fn read(mut log: Log, plan: &Plan) -> Given {

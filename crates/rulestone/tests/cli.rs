@@ -218,6 +218,86 @@ fn output_is_the_same_for_any_number_of_threads_and_order_of_logs() {
     }
 }
 
+/// Rules over several events of the logs of the examples.
+const CORRELATIONS: &str = r#"title: Windows Process
+id: 3c1d2f6a-6a4e-4c0b-9a5e-0a1f3f0a6c21
+name: process
+logsource: { product: windows, category: process_creation }
+detection: { selection: { Image|contains: '\' }, condition: selection }
+level: low
+---
+title: Many Processes
+id: 3c1d2f6a-6a4e-4c0b-9a5e-0a1f3f0a6c22
+name: many
+correlation:
+    type: event_count
+    rules: [process]
+    group-by: [Computer]
+    timespan: 1h
+    condition: { gte: 2 }
+level: medium
+---
+title: Many Programs
+id: 3c1d2f6a-6a4e-4c0b-9a5e-0a1f3f0a6c23
+correlation:
+    type: value_count
+    rules: [process]
+    group-by: [User]
+    timespan: 1d
+    condition: { gte: 2, field: Image }
+level: medium
+---
+title: Processes In Order
+id: 3c1d2f6a-6a4e-4c0b-9a5e-0a1f3f0a6c24
+correlation:
+    type: temporal_ordered
+    rules: [process, many]
+    timespan: 1d
+    generate: true
+level: high
+"#;
+
+#[test]
+fn the_examples_give_the_same_bytes_for_any_number_of_threads_and_order_of_logs() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let place = Place::new();
+    let correlations = place.write("correlations.yml", CORRELATIONS.as_bytes());
+    let rules = ["scan", "-q", "-r", "rules", "-r", correlations.to_str().unwrap()];
+    let mut logs: Vec<String> = ["logs", "forms"]
+        .map(|name| examples.join(name))
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
+        .map(|entry| {
+            entry.unwrap().path().strip_prefix(&examples).unwrap().to_str().unwrap().to_owned()
+        })
+        .collect();
+    logs.sort();
+    assert!(logs.len() > 4, "{logs:?}");
+    for format in ["ndjson", "csv"] {
+        let scan = |jobs: &str, logs: &[String]| {
+            let mut command = command();
+            command.args(rules).args(["--format", format, "--jobs", jobs]).args(logs);
+            let output = command.current_dir(&examples).output().unwrap();
+            assert_eq!(code(&output), 0, "{}", talk(&output));
+            output.stdout
+        };
+        let first = scan("1", &logs);
+        let text = String::from_utf8_lossy(&first);
+        for title in ["Many Processes", "Many Programs", "Processes In Order"] {
+            assert!(text.contains(title), "{title} did not fire");
+        }
+        for jobs in ["1", "2", "3", "8"] {
+            assert!(scan(jobs, &logs) == first, "{format}, {jobs} jobs");
+            let mut other = logs.clone();
+            other.reverse();
+            for _ in 0..other.len() {
+                other.rotate_left(1);
+                assert!(scan(jobs, &other) == first, "{format}, {jobs} jobs, {other:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn times_bound_what_is_looked_at() {
     let place = Place::new();

@@ -36,6 +36,8 @@ pub(crate) struct Shape {
     values: Vec<Condition>,
     strip: Vec<String>,
     header: Vec<String>,
+    /// The end of keys that hold the attributes of the element beside them, with its dot.
+    attributes: Option<String>,
     /// Exporter's name → header name, with the place in the list of alternatives.
     rename: BTreeMap<String, (Arc<str>, u8)>,
     /// Path → the name it is read by as well, where the record has nothing of that name.
@@ -149,6 +151,7 @@ struct Entry {
     strip: Vec<String>,
     #[serde(default)]
     header: Vec<String>,
+    attributes: Option<String>,
     #[serde(default)]
     rename: BTreeMap<String, OneOrMore>,
     #[serde(default)]
@@ -339,6 +342,7 @@ impl Shape {
             values: entry.values.into_iter().map(folded).collect(),
             strip: entry.strip,
             header: entry.header,
+            attributes: entry.attributes.map(|end| format!("{end}.")),
             rename,
             copies,
             constants: entry.constants,
@@ -393,7 +397,9 @@ impl Shape {
     /// Of several names for one header value the first in the table keeps it; the others stay
     /// fields of their own, as does a name that is taken from a record that is not Windows'.
     pub(crate) fn field(&self, name: &str) -> (Arc<str>, Option<Role>) {
-        let (is_data, inner) = self.inner(name);
+        let beside = self.attributes.as_deref().filter(|end| name.contains(end));
+        let inside = beside.map(|end| name.replacen(end, ".#attributes.", 1));
+        let (is_data, inner) = self.inner(inside.as_deref().unwrap_or(name));
         let own = own_name(inner);
         if is_data && self.is_windows() {
             // A value that has the name of a header value is not the header's.
@@ -524,6 +530,10 @@ mod tests {
             ("Event.System.Provider.#attributes.Name", "Provider_Name"),
             ("Event.System.EventID.#text", "EventID"),
             ("Event.System.EventID.#attributes.Qualifiers", "EventID_Qualifiers"),
+            ("Event.System.Provider_attributes.Name", "Provider_Name"),
+            ("Event_attributes.xmlns", "xmlns"),
+            ("Event.UserData.LogFileCleared_attributes.xmlns", "xmlns"),
+            ("Event.UserData.X.Service_attributes.name", "Service_name"),
             ("Event.System.TimeCreated.#attributes.SystemTime", "TimeCreated_SystemTime"),
             ("Event.EventData.Image", "Image"),
             ("Event.EventData.Data.#text", "Data"),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use super::records::{Layout, Numbering, Records, spare_buffer};
-use super::text::{Resume, Text, between};
+use super::text::{Resume, Text, before_number_line, between};
 use super::wrappers::{Unwrap, Wrapper};
 use crate::Tally;
 use crate::paths::{MAX_PATHS, Paths};
@@ -262,10 +262,7 @@ impl JsonLog {
 
     /// The last line that opens an object where the line before it closes one.
     fn line_after_object(&self) -> Option<usize> {
-        let closes = |newline: &usize| {
-            let before = self.text[..*newline].iter().rev().find(|b| !b.is_ascii_whitespace());
-            before == Some(&b'}')
-        };
+        let closes = |newline: &usize| before_number_line(&self.text[..*newline]).ends_with(b"}");
         memmem::rfind_iter(&self.text, b"\n{").find(closes).map(|newline| newline + 1)
     }
 

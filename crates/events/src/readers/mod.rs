@@ -126,8 +126,10 @@ impl Format {
             return Format::Tar;
         }
         let whole = json::Encoding::of(head).decode_head(head);
-        let mut text =
-            whole.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').chars();
+        let blank = |c: char| c.is_whitespace() || c == '\u{feff}';
+        let start = whole.trim_start_matches(blank);
+        let numbered = text::number_line(start.as_bytes()).unwrap_or_default();
+        let mut text = start[numbered..].trim_start().chars();
         let after = |mut rest: std::str::Chars<'_>| rest.find(|c| !c.is_whitespace());
         match text.next() {
             None if head.iter().all(u8::is_ascii_whitespace) => Format::Empty,
@@ -435,7 +437,7 @@ mod tests {
 
     #[test]
     fn formats_are_told_by_content() {
-        let cases: [(&[u8], Format); 16] = [
+        let cases: [(&[u8], Format); 18] = [
             (b"ElfFile\0rest", Format::Evtx),
             (b"\x1f\x8b\x08", Format::Gzip),
             (b"PK\x03\x04", Format::Zip),
@@ -448,6 +450,8 @@ mod tests {
             (b"\xff\xfe{\0\"\0", Format::Json),
             (b"\xfe\xff\0{\0\"", Format::Json),
             (b"[\n {\"a\":1}]", Format::Json),
+            (b"Record 1\r\n{\"a\":1}", Format::Json),
+            (b"Record 1 of\n{\"a\":1}", Format::Unread("text of no known log format")),
             (b"[2024-01-01] hello", Format::Unread("text of no known log format")),
             (b"<Event/>", Format::Xml),
             (b"hello", Format::Unread("text of no known log format")),

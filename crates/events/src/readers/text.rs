@@ -32,15 +32,41 @@ pub(crate) struct Resume {
     pub(crate) certain: bool,
 }
 
-/// Behind white space and the punctuation between the elements of a list.
+/// Behind white space, the punctuation between the elements of a list, and lines that number the
+/// records.
 pub(crate) fn between(bytes: &[u8], mut at: usize) -> usize {
     loop {
         at = skip_space(bytes, at);
         match bytes.get(at) {
             Some(b',' | b'[' | b']') => at += 1,
             Some(0xef) if bytes[at..].starts_with(b"\xef\xbb\xbf") => at += 3,
+            Some(b'R') => match number_line(&bytes[at..]) {
+                Some(length) => at += length,
+                None => return at,
+            },
             _ => return at,
         }
+    }
+}
+
+/// What `evtx_dump` puts on a line before each record, whose number follows.
+const NUMBER_LINE: &[u8] = b"Record ";
+
+/// The length of the line that says which record follows, if `text` starts with one.
+pub(crate) fn number_line(text: &[u8]) -> Option<usize> {
+    let number = text.strip_prefix(NUMBER_LINE)?;
+    let digits = number.iter().take(20).take_while(|b| b.is_ascii_digit()).count();
+    let ends = matches!(number.get(digits), Some(b'\r' | b'\n'));
+    (digits > 0 && ends).then_some(NUMBER_LINE.len() + digits)
+}
+
+/// `text` without the line at its end that says which record follows, if there is one.
+pub(crate) fn before_number_line(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_end();
+    let digits = text.iter().rev().take(20).take_while(|b| b.is_ascii_digit()).count();
+    match text[..text.len() - digits].strip_suffix(NUMBER_LINE) {
+        Some(rest) if digits > 0 && rest.ends_with(b"\n") => rest.trim_ascii_end(),
+        _ => text,
     }
 }
 
