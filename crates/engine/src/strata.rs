@@ -122,10 +122,11 @@ fn constant(predicate: &Predicate, rule: &Rule) -> Option<bool> {
     let meta = &rule.meta;
     let value = match &**name {
         "rule.id" => Value::string(&*meta.id),
-        "rule.title" => Value::string(&*meta.title),
+        // As the view of alerts has them, too.
+        "rule.title" | "title" => Value::string(&*meta.title),
         "rule.source" => Value::string(rule.origin.vendor.as_str()),
         "rule.language" => Value::string(rule.origin.language.as_str()),
-        "severity" => Value::string(meta.severity.as_str()),
+        "severity" | "level" => Value::string(meta.severity.as_str()),
         "building_block" => Value::Bool(rule.trigger.building_block),
         "attack.technique" => Value::list(meta.attack.techniques.iter().map(Value::string)),
         _ => return None,

@@ -2,8 +2,6 @@
 //! `generate`, missing group fields. Every case runs through the whole of the engine, see
 //! `support/state.rs`.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
-
 mod support;
 
 use std::fmt::Write as _;

@@ -618,12 +618,14 @@ fn any_threshold() -> impl Strategy<Value = Arc<Rule>> {
     })
 }
 
+/// What joins two parts of an arrangement.
+type Joining = fn(Box<Arrangement>, Box<Arrangement>) -> Arrangement;
+
 /// Arrangements without an absence but at the root.
 fn any_arrangement() -> impl Strategy<Value = Arrangement> {
     let leaf = (0_usize..3).prop_map(Arrangement::Sub);
     let positive = leaf.prop_recursive(2, 6, 2, |part| {
-        let of: [fn(Box<Arrangement>, Box<Arrangement>) -> Arrangement; 3] =
-            [Arrangement::Followed, Arrangement::And, Arrangement::Or];
+        let of: [Joining; 3] = [Arrangement::Followed, Arrangement::And, Arrangement::Or];
         (part.clone(), part, proptest::sample::select(of.to_vec()))
             .prop_map(|(left, right, of)| of(Box::new(left), Box::new(right)))
     });

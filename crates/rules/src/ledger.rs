@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rulestone_dialects::containers::{self, Effect, Reading};
-use rulestone_ir::{Diagnostic, LineIndex, Meta, Origin, Rule, Status};
+use rulestone_ir::{Diagnostic, LineIndex, Meta, Origin, Rule, Source, Status};
 
 use crate::{Environment, Selection, find_rule_files};
 
@@ -67,6 +67,17 @@ impl Ledger {
     /// The rules that are loaded, in the order of the files.
     pub fn loaded(&self) -> Vec<Arc<Rule>> {
         self.entries.iter().filter_map(|entry| entry.rule.as_ref().ok().cloned()).collect()
+    }
+
+    /// Adds to what is to be said about the rules that are loaded: `say` is asked for each, by its
+    /// place among them. What it says is about the rule as a whole.
+    pub fn remark(&mut self, say: impl Fn(usize) -> Option<Diagnostic>) {
+        let loaded = self.entries.iter_mut().filter(|entry| entry.rule.is_ok());
+        for (at, entry) in loaded.enumerate() {
+            let Some(said) = say(at) else { continue };
+            entry.diagnostics.push(Diagnostic { span: entry.origin.span, ..said });
+            entry.status = Status::of(&entry.diagnostics);
+        }
     }
 
     /// How many rules have this status.
@@ -183,10 +194,17 @@ fn read_text(
         return File::Foreign(name);
     }
     let readings = containers::read(&text, &name, environment);
-    let has_more = |r: &Reading| !r.diagnostics.is_empty() || r.effect != Effect::None;
-    let kept = readings.iter().any(has_more);
+    let kept = readings.iter().any(|r| !r.diagnostics.is_empty() || may_be_remarked(r));
     let text: Option<Arc<str>> = kept.then(|| text.into());
     File::Rules(readings.into_iter().map(|r| Entry::new(r, text.clone(), selection)).collect())
+}
+
+/// Whether there may be something to say of a rule once all rules are there: it refers to others, or
+/// reads their alerts.
+fn may_be_remarked(reading: &Reading) -> bool {
+    let over_alerts = |source: &Source| matches!(source, Source::Alerts { .. });
+    let sources = reading.rule.as_ref().map_or(&[][..], |rule| &rule.sources);
+    reading.effect != Effect::None || sources.iter().any(over_alerts)
 }
 
 fn name_of(path: &Path) -> Arc<str> {
@@ -195,6 +213,7 @@ fn name_of(path: &Path) -> Arc<str> {
 
 impl Entry {
     fn new(reading: Reading, text: Option<Arc<str>>, selection: &Selection) -> Entry {
+        let is_quiet = reading.diagnostics.is_empty() && !may_be_remarked(&reading);
         let Reading { meta, origin, rule, diagnostics, effect } = reading;
         let status = Status::of(&diagnostics);
         let runs = rule.filter(|_| status.runs()).map(Arc::new);
@@ -203,8 +222,6 @@ impl Entry {
             (Some(rule), None) => (Ok(rule), None),
             (None, None) => (Err(Skip::Status(status)), None),
         };
-        // Linking may find more to say of what refers to other rules.
-        let is_quiet = diagnostics.is_empty() && effect == Effect::None;
         let text = if is_quiet { None } else { text };
         Entry { meta, origin, status, diagnostics, text, rule, effect, aside }
     }

@@ -269,3 +269,286 @@ impl Names {
         self.names.get(name).or_else(|| self.ids.get(&name.to_lowercase())).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_dialects::Environment;
+
+    use super::*;
+    use crate::{Selection, load_texts};
+
+    /// A rule about events of a log source, `product/service`, with what its condition becomes.
+    fn rule(id: &str, source: &str, condition: &str) -> String {
+        let (product, service) = source.split_once('/').unwrap();
+        format!(
+            "title: Rule {id}\nid: {id}\nname: name-{id}\n\
+             logsource: {{product: {product}, service: {service}}}\n\
+             detection: {{s: {{EventID: 1}}, condition: {condition}}}\n---\n"
+        )
+    }
+
+    fn on_events(id: &str) -> String {
+        rule(id, "windows/security", "s")
+    }
+
+    fn refers(id: &str, to: &str, more: &str) -> String {
+        format!(
+            "title: Rule {id}\nid: {id}\nname: name-{id}\ncorrelation: {{type: event_count, \
+             rules: [{to}], timespan: 1m, condition: {{gte: 2}}{more}}}\n---\n"
+        )
+    }
+
+    fn filter(rules: &str, source: &str) -> String {
+        format!(
+            "title: Filter\nid: filter\nlogsource: {{{source}}}\n\
+             filter: {{rules: {rules}, s: {{User: adm}}, condition: not s}}\n---\n"
+        )
+    }
+
+    /// What became of every rule: `id: runs`, with the codes of what is said of it.
+    fn linked(text: &str, only: &[&str]) -> Vec<String> {
+        let only = only.iter().map(|id| (*id).to_owned()).collect();
+        let selection = Selection { only, least: None };
+        let ledger = load_texts(&[("rules.yml", text)], &Environment::default(), &selection);
+        let line = |entry: &Entry| {
+            let what = match &entry.rule {
+                Ok(rule) if rule.trigger.building_block => "block".to_owned(),
+                Ok(rule) => {
+                    let filtered = |source: &Source| match source.filtered() {
+                        Some((_, filter)) => matches!(filter, Formula::And(_)),
+                        None => false,
+                    };
+                    let joined = rule.sources.iter().any(filtered);
+                    if joined { "filtered" } else { "runs" }.to_owned()
+                }
+                Err(Skip::Selection(_)) => "not asked for".to_owned(),
+                Err(Skip::Filter(rules)) => format!("filters {rules}"),
+                Err(Skip::Status(status)) => status.as_str().to_owned(),
+            };
+            let codes: Vec<&str> = entry.diagnostics.iter().map(|said| said.code).collect();
+            let line = format!("{}: {what} {}", entry.meta.id, codes.join(" "));
+            line.trim_end().to_owned()
+        };
+        ledger.entries.iter().map(line).collect()
+    }
+
+    fn check(cases: &[(&str, String, &[&str], &[&str])]) {
+        for (name, text, only, expected) in cases {
+            assert_eq!(linked(text, only), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn references() {
+        let (a, x) = (on_events("a"), refers("x", "a", ""));
+        let named = |name: &str| on_events("a") + &refers("x", name, "");
+        check(&[
+            ("by id", a.clone() + &x, &[], &["a: block", "x: runs"]),
+            ("by name", named("name-a"), &[], &["a: block", "x: runs"]),
+            ("an id in other case", named("A"), &[], &["a: block", "x: runs"]),
+            (
+                "a name in other case is another",
+                named("Name-a"),
+                &[],
+                &["a: runs", "x: unsupported rule-not-loaded"],
+            ),
+            ("in any order", x.clone() + &a, &[], &["x: runs", "a: block"]),
+            ("nothing of that name", x.clone(), &[], &["x: unsupported rule-not-loaded"]),
+            (
+                "a title is no name",
+                named("Rule a"),
+                &[],
+                &["a: runs", "x: unsupported rule-not-loaded"],
+            ),
+            (
+                "each that is missing is said",
+                refers("x", "b, c", ""),
+                &[],
+                &["x: unsupported rule-not-loaded rule-not-loaded"],
+            ),
+            (
+                "one that cannot run",
+                rule("a", "windows/security", "t") + &x,
+                &[],
+                &["a: invalid unknown-identifier", "x: unsupported rule-not-loaded"],
+            ),
+            (
+                "and whoever refers to that",
+                refers("z", "y", "") + &refers("y", "x", "") + &x,
+                &[],
+                &[
+                    "z: unsupported rule-not-loaded",
+                    "y: unsupported rule-not-loaded",
+                    "x: unsupported rule-not-loaded",
+                ],
+            ),
+            (
+                "a filter is no rule to refer to",
+                refers("x", "filter", "") + &filter("any", "product: windows"),
+                &[],
+                &["x: unsupported rule-not-loaded", "filter: filters 0"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn circles() {
+        check(&[
+            ("itself", refers("x", "x", ""), &[], &["x: invalid rule-circle"]),
+            (
+                "each other",
+                refers("x", "y", "") + &refers("y", "name-x", ""),
+                &[],
+                &["x: invalid rule-circle", "y: invalid rule-circle"],
+            ),
+            (
+                "who refers to a circle is not in it",
+                refers("z", "x", "") + &refers("x", "x", "") + &on_events("a"),
+                &[],
+                &["z: unsupported rule-not-loaded", "x: invalid rule-circle", "a: runs"],
+            ),
+            (
+                "two ways to one rule are no circle",
+                on_events("a")
+                    + &refers("x", "a", "")
+                    + &refers("y", "a", "")
+                    + &refers("z", "x, y", ""),
+                &[],
+                &["a: block", "x: block", "y: block", "z: runs"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn what_is_referred_to_is_loaded() {
+        let all = on_events("a")
+            + &on_events("b")
+            + &refers("x", "a", "")
+            + &refers("y", "name-x", "")
+            + &refers("z", "b", "");
+        check(&[
+            (
+                "through others",
+                all.clone(),
+                &["y"],
+                &["a: block", "b: not asked for", "x: block", "y: runs", "z: not asked for"],
+            ),
+            (
+                "a rule alone",
+                all.clone(),
+                &["a"],
+                &[
+                    "a: runs",
+                    "b: not asked for",
+                    "x: not asked for",
+                    "y: not asked for",
+                    "z: not asked for",
+                ],
+            ),
+            (
+                "by title, and not less for being asked for beside",
+                all,
+                &["rule z", "b"],
+                &[
+                    "a: not asked for",
+                    "b: block",
+                    "x: not asked for",
+                    "y: not asked for",
+                    "z: runs",
+                ],
+            ),
+            (
+                "what cannot run is not loaded by that",
+                rule("a", "windows/security", "t") + &refers("x", "a", ""),
+                &["x"],
+                &["a: not asked for unknown-identifier", "x: unsupported rule-not-loaded"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn building_blocks() {
+        let generates = ", generate: true";
+        check(&[
+            (
+                "one that wants the alerts is enough",
+                on_events("a") + &refers("x", "a", "") + &refers("y", "a", generates),
+                &[],
+                &["a: runs", "x: runs", "y: runs"],
+            ),
+            (
+                "who wants them of one rule says nothing of others",
+                on_events("a")
+                    + &on_events("b")
+                    + &refers("x", "a, b", "")
+                    + &refers("y", "b", generates),
+                &[],
+                &["a: block", "b: runs", "x: runs", "y: runs"],
+            ),
+            (
+                "a rule that cannot run silences nothing",
+                on_events("a") + &refers("x", "a, gone", ""),
+                &[],
+                &["a: runs", "x: unsupported rule-not-loaded"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn filters() {
+        let rules =
+            on_events("a") + &rule("b", "windows/system", "s") + &rule("c", "linux/auth", "s");
+        let with = |rules_of: &str, source: &str| rules.clone() + &filter(rules_of, source);
+        let windows = "product: windows";
+        check(&[
+            (
+                "by id",
+                with("[A]", windows),
+                &[],
+                &["a: filtered", "b: runs", "c: runs", "filter: filters 1"],
+            ),
+            (
+                "by name",
+                with("[name-b]", windows),
+                &[],
+                &["a: runs", "b: filtered", "c: runs", "filter: filters 1"],
+            ),
+            (
+                "any of the log source",
+                with("any", windows),
+                &[],
+                &["a: filtered", "b: filtered", "c: runs", "filter: filters 2"],
+            ),
+            (
+                "whose log source is narrower",
+                with("any", "product: windows, service: security"),
+                &[],
+                &["a: filtered", "b: runs", "c: runs", "filter: filters 1"],
+            ),
+            (
+                "a named rule of another log source",
+                with("[c]", windows),
+                &[],
+                &["a: runs", "b: runs", "c: runs", "filter: filters 0"],
+            ),
+            (
+                "no such rule",
+                with("[a, gone]", windows),
+                &[],
+                &["a: filtered", "b: runs", "c: runs", "filter: filters 1 filter-unused"],
+            ),
+            (
+                "a rule that cannot run is there, and joins nothing",
+                rule("a", "windows/security", "t") + &filter("[a]", windows),
+                &[],
+                &["a: invalid unknown-identifier", "filter: filters 0"],
+            ),
+            (
+                "a rule that others refer to",
+                on_events("a") + &refers("x", "a", "") + &filter("[a]", windows),
+                &[],
+                &["a: block", "x: runs", "filter: filters 1"],
+            ),
+        ]);
+    }
+}

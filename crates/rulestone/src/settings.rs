@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use rulestone_alerts::Exceptions;
-use rulestone_engine::LogFile;
+use rulestone_engine::{LogFile, Strata};
 use rulestone_events::{Views, find_logs};
 use rulestone_ir::{Severity, Status};
 use rulestone_rules::{Environment, Ledger, Selection};
@@ -25,6 +25,13 @@ const OWN_RULES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_rules
 ///
 /// When the arguments are wrong, or nothing of what they name can be read.
 pub(crate) fn load_rules(args: &RuleArgs, jobs: usize, talk: &Talk) -> Result<Ledger> {
+    let mut ledger = read_rules(args, jobs, talk)?;
+    let strata = Strata::new(&ledger.loaded());
+    ledger.remark(|rule| strata.diagnostic(rule));
+    Ok(ledger)
+}
+
+fn read_rules(args: &RuleArgs, jobs: usize, talk: &Talk) -> Result<Ledger> {
     let environment = environment(args)?;
     let selection = selection(args)?;
     if args.rules.is_empty() {

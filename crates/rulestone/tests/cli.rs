@@ -658,3 +658,131 @@ fn a_script_in_two_records_is_one_event_for_rules() {
     assert_eq!(lines(&output).len(), 0);
     assert!(talk(&output).contains("fragments missing"), "{}", talk(&output));
 }
+
+/// A rule over alerts whose filter has these lines.
+fn over_alerts(title: &str, lines: &str) -> String {
+    format!(
+        "title: {title}\nid: {title}\nname: {title}\nlogsource: {{product: rulestone, service: alerts}}\n\
+         detection:\n    s:\n{lines}    condition: s\nlevel: critical\n"
+    )
+}
+
+/// The titles of the alerts of a scan, each as often as it fired.
+fn titles(output: &Output) -> Vec<String> {
+    let title = |alert: &Value| alert["rule"]["title"].as_str().unwrap().to_owned();
+    let mut titles: Vec<String> = lines(output).iter().map(title).collect();
+    titles.sort();
+    titles
+}
+
+/// Over two alerts of the rule `Netstat In Use`.
+#[test]
+fn rules_read_alerts() {
+    const NETSTAT: &str = "Netstat In Use";
+    let own = "        rule.title: Netstat In Use\n";
+    let all = "        rule.title: Netstat In Use\n        severity: high\n        \
+               rule.id: 7d0b7a4e-6a0e-4c3d-9a54-0a1f3f0a6c11\n        attack.technique: T1049\n        \
+               tactics: Discovery\n        host|startswith: wks-7\n        user: CORP\\mira\n        \
+               entities.value|contains: mira\n        evidence.event.Image|endswith: netstat.exe\n";
+    let correlation = "---\ntitle: Often\nid: often\ncorrelation: {type: event_count, rules: [Each], \
+                       group-by: [host], timespan: 1h, condition: {gte: 2}}\n";
+    let count = over_alerts("Count", own)
+        .replace("condition: s", "timeframe: 1h\n    condition: s | count() by host > 1");
+    let of_netstat = "title: Often\nid: often\ncorrelation: {type: event_count, rules: \
+                      [7d0b7a4e-6a0e-4c3d-9a54-0a1f3f0a6c11], timespan: 1h, condition: {gte: 2}}\n---\n";
+    let cases = [
+        ("each of them", over_alerts("Each", own), &["Each", "Each", NETSTAT, NETSTAT][..]),
+        ("by everything they say", over_alerts("Each", all), &["Each", "Each", NETSTAT, NETSTAT]),
+        (
+            "and not by what they do not",
+            over_alerts("Each", &all.replace("severity: high", "severity: low")),
+            &[NETSTAT, NETSTAT],
+        ),
+        ("several together", count, &["Count", NETSTAT, NETSTAT]),
+        (
+            "several together, by a correlation",
+            over_alerts("Each", own) + correlation,
+            &[NETSTAT, NETSTAT, "Often"],
+        ),
+        (
+            "of a correlation",
+            of_netstat.to_owned() + &over_alerts("Above", "        rule.id: often\n"),
+            &["Above", "Often"],
+        ),
+        (
+            "of building blocks",
+            of_netstat.to_owned() + &over_alerts("Below", "        building_block: true\n"),
+            &["Below", "Below", "Often"],
+        ),
+    ];
+    for (name, rules, expected) in cases {
+        let place = Place::new();
+        place.write("rules/over.yml", rules.as_bytes());
+        let output = place.run(&["scan", "-r", "rules", "logs"]);
+        assert_eq!(titles(&output), expected, "{name}: {}", talk(&output));
+        let jobs = place.run(&["scan", "-r", "rules", "logs", "--jobs", "1", "--memory", "16M"]);
+        assert_eq!(titles(&jobs), expected, "{name}: on one thread, with little memory");
+    }
+}
+
+#[test]
+fn what_is_kept_quiet_feeds_nothing() {
+    let place = Place::new();
+    let own = "        rule.title: Netstat In Use\n";
+    let correlation = "---\ntitle: Often\nid: often\ncorrelation: {type: event_count, generate: true, \
+                       rules: [7d0b7a4e-6a0e-4c3d-9a54-0a1f3f0a6c11], timespan: 1h, condition: {gte: 2}}\n";
+    place.write("rules/over.yml", (over_alerts("Each", own) + correlation).as_bytes());
+    let all = titles(&place.run(&["scan", "-r", "rules", "logs"]));
+    assert_eq!(all, ["Each", "Each", "Netstat In Use", "Netstat In Use", "Often"]);
+    place.write("quiet.yml", EXCEPTIONS.as_bytes());
+    let quiet = place.run(&["scan", "-r", "rules", "logs", "--exceptions", "quiet.yml"]);
+    assert_eq!(titles(&quiet), ["Each", "Netstat In Use"], "one hit is left: {}", talk(&quiet));
+}
+
+#[test]
+fn rules_in_a_circle_over_alerts_are_said_to_be() {
+    let place = Place::new();
+    place.write("rules/over.yml", over_alerts("Mine", "        host: '*'\n").as_bytes());
+    place.write("rules/not.yml", over_alerts("Others", "        severity: high\n").as_bytes());
+    let listed = lines(&place.run(&["rules", "-r", "rules", "--format", "ndjson"]));
+    let said = |title: &str| {
+        let rule = listed.iter().find(|rule| rule["title"] == title).unwrap();
+        let codes = rule["diagnostics"].as_array().unwrap().iter().map(|said| &said["code"]);
+        (rule["status"].as_str().unwrap(), codes.cloned().collect::<Vec<Value>>())
+    };
+    assert_eq!(said("Mine"), ("approximate", vec!["alert-cycle".into()]));
+    assert_eq!(said("Others"), ("exact", Vec::new()));
+    let shown =
+        place.run(&["rules", "-r", "rules", "--format", "table", "--status", "approximate"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("rules/over.yml:1") && shown.contains("title: Mine"), "{shown}");
+    let explained = place.run(&["explain", "Mine", "-r", "rules"]);
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    assert!(explained.contains("alert-cycle"), "{explained}");
+    let scan = place.run(&["scan", "-r", "rules", "logs"]);
+    assert_eq!(
+        titles(&scan),
+        ["Mine", "Mine", "Netstat In Use", "Netstat In Use", "Others", "Others"].map(str::to_owned)
+    );
+    assert!(talk(&scan).contains("2 exact  1 approximate"), "{}", talk(&scan));
+}
+
+#[test]
+fn a_script_in_pieces_is_one_row_for_a_correlation() {
+    let place = Place::new();
+    let correlation = "---\ntitle: Scripts\nid: scripts\ncorrelation: {type: event_count, rules: \
+                       [A Word Over Two Records], group-by: [Computer], timespan: 1h, condition: {gte: 1}}\n";
+    let named = SCRIPT_RULE.replacen("title:", "name: A Word Over Two Records\ntitle:", 1);
+    place.write("rules/script.yml", (named + correlation).as_bytes());
+    place.write("scripts/a.json", piece(2, "Something").as_bytes());
+    place.write("scripts/b.json", piece(1, "Invoke-").as_bytes());
+    for jobs in ["1", "4"] {
+        let output = place.run(&["scan", "-r", "rules", "scripts", "--jobs", jobs, "--stats"]);
+        let alerts = lines(&output);
+        assert_eq!(titles(&output), ["Scripts"], "{}", talk(&output));
+        assert_eq!(alerts[0]["evidence_total"], 1);
+        let event = &alerts[0]["evidence"][0]["event"];
+        assert_eq!(event["ScriptBlockText"], "Invoke-Something", "put together");
+        assert!(talk(&output).contains("\"rows\":1"), "{}", talk(&output));
+    }
+}

@@ -80,7 +80,7 @@ enum Node {
     Sub { inputs: Vec<usize>, count: usize, latest: VecDeque<Mark> },
     Followed { left: Box<Node>, right: Box<Node>, waiting: VecDeque<Complete> },
     NotFollowed { left: Box<Node>, right: Box<Node>, waiting: VecDeque<Complete> },
-    And { left: Box<Node>, right: Box<Node>, latest: [Option<Complete>; 2] },
+    And { left: Box<Node>, right: Box<Node>, latest: Box<[Option<Complete>; 2]> },
     Or { left: Box<Node>, right: Box<Node> },
 }
 
@@ -210,7 +210,7 @@ impl Node {
             }
             Arrangement::And(left, right) => {
                 let (left, right) = pair(left, right);
-                Node::And { left, right, latest: [None, None] }
+                Node::And { left, right, latest: Box::new([None, None]) }
             }
             Arrangement::Or(left, right) => {
                 let (left, right) = pair(left, right);
