@@ -120,7 +120,13 @@ impl Sorter {
     /// When there is no room on disk for those that came before.
     pub(crate) fn push(&mut self, row: Row) -> io::Result<()> {
         self.rows.push(row);
-        if self.rows.len() >= self.most { self.spill() } else { Ok(()) }
+        if self.rows.len() < self.most {
+            return Ok(());
+        }
+        let spilled = self.spill();
+        // Nothing is tried again: each time would cost as much.
+        self.rows.clear();
+        spilled
     }
 
     /// The rows that are in memory, in order.

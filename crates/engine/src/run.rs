@@ -429,6 +429,10 @@ impl Rows {
         if let Err(unfit) = rows {
             self.unkept.add(unfit);
         }
+        // What cannot be kept all cannot be kept in part: the scan ends with the error.
+        if self.failed.is_some() {
+            self.some.clear();
+        }
         for row in self.some.drain(..) {
             let stratum = plan.strata().of[row.rule as usize];
             if let Err(error) = self.sorters[stratum].push(row) {

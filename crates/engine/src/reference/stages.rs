@@ -528,6 +528,11 @@ fn completions<'r>(
             let others = of(right).into_iter().filter(|b| !all.iter().any(|a| same(a, b)));
             let others: Vec<Complete<'r>> = others.collect();
             all.extend(others);
+            // The latest of either is the latest.
+            all.sort_by_key(|own| {
+                let last = own.rows.last().map(|row| (row.time, row.origin, row.input));
+                (own.certain, last)
+            });
             all
         }
     }
