@@ -3,21 +3,27 @@
 //! What can be decided from the kind alone is decided here: a rule about event 4688 is no part of
 //! the program for event 4624. The same knowledge answers which rules can run on given logs.
 
+mod node;
+mod summary;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
-use rulestone_events::{Expr, Fields, Interest, Kind, KindTally, ScopeKind, Tally, Views};
+use rulestone_events::{Expr, Fields, Interest, Kind, KindTally, ScopeKind, Views};
 use rulestone_ir::{
-    Case, Comparison, Elements, Field, Formula, Input, Predicate, Rule, Schema, Scope, Source,
-    Span, StageKind, Test, Timer,
+    Case, Elements, Field, Formula, Input, Predicate, Rule, Schema, Scope, Source, Span, StageKind,
+    Test, Timer,
 };
 use rulestone_value::Value;
 
 use crate::feed::{Feed, Wanted};
 use crate::matcher::{FieldMatcher, Probe, same_as};
 use crate::strata::Strata;
+
+use node::Node;
+pub use summary::{Absent, BindSummary, Obstacle};
 
 /// All rules, ready to be bound to whatever kinds the logs bring.
 pub struct Plan {
@@ -122,47 +128,6 @@ pub(crate) enum Reads {
     Pair { left: Expr, right: Expr, predicate: Predicate, probe: u32 },
     /// Every field the events have.
     Everything { matcher: usize },
-}
-
-/// A formula over the program's own predicates.
-#[derive(Debug, Clone, PartialEq)]
-enum Node {
-    Const(bool),
-    Predicate(u32),
-    And(Vec<Node>),
-    Or(Vec<Node>),
-    Not(Box<Node>),
-}
-
-/// Which rules can run on the logs that were read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BindSummary {
-    /// For each rule of the plan, what keeps it from firing, if something does.
-    pub obstacles: Vec<Option<Obstacle>>,
-    /// For each rule that can run, through which stand-ins alone.
-    pub stand_ins: Vec<BTreeSet<String>>,
-}
-
-/// Events that were not there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Absent {
-    /// What they are: `Security 4688`.
-    pub label: String,
-    /// The logs they would stand in.
-    pub logs: Vec<String>,
-}
-
-/// What keeps a rule from firing on given logs, whatever is in them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Obstacle {
-    /// None of the kinds that serve it was there; any of them would do.
-    NoEvent(Vec<Absent>),
-    /// Its kinds were there, without a field that it needs; the fields' names.
-    NoField(Vec<Arc<str>>),
-    /// No table says which events serve its scope, and no record of unknown kind was there.
-    NoTable(String),
-    /// Events of its kinds cannot satisfy it: it asks for an event id that its scope never has.
-    Never,
 }
 
 impl Plan {
@@ -286,144 +251,6 @@ impl Plan {
     pub fn expressions_given_up(&self) -> u64 {
         self.fields.iter().map(FieldMatcher::gave_up).sum()
     }
-
-    /// Which rules could have fired on the events that were counted.
-    pub fn summary(&self, tally: &Tally) -> BindSummary {
-        let mut able: Vec<BTreeSet<Option<String>>> = vec![BTreeSet::new(); self.rules.len()];
-        let mut missing: Vec<BTreeSet<Arc<str>>> = vec![BTreeSet::new(); self.rules.len()];
-        let mut seen = vec![false; self.rules.len()];
-        for (kind, counted) in &tally.kinds {
-            let program = self.program(kind);
-            for scope in &self.scopes {
-                if scope.kinds.iter().any(|k| k.matches(kind)) {
-                    scope.members.iter().for_each(|member| seen[member.rule] = true);
-                }
-            }
-            let absent = program.absent(counted);
-            for bound in &program.rules {
-                match program.missing_fields(bound, &absent) {
-                    None => {
-                        able[bound.rule].insert(bound.scope_kind.stand_in.clone());
-                    }
-                    Some(fields) => missing[bound.rule].extend(fields),
-                }
-            }
-        }
-        self.pass_on(&mut able, &mut missing, &mut seen);
-        let mut summary = BindSummary::default();
-        for rule in 0..self.rules.len() {
-            let can_run = !able[rule].is_empty();
-            let fields = std::mem::take(&mut missing[rule]);
-            summary.obstacles.push(match can_run {
-                true => None,
-                false if !fields.is_empty() => {
-                    Some(Obstacle::NoField(fields.into_iter().collect()))
-                }
-                false => Some(self.unseen(rule, seen[rule])),
-            });
-            let own = able[rule].contains(&None);
-            let stand_ins = std::mem::take(&mut able[rule]).into_iter().flatten();
-            summary.stand_ins.push(if own { BTreeSet::new() } else { stand_ins.collect() });
-        }
-        summary
-    }
-
-    /// Rules that read what others find can run where those can: each lower stratum first.
-    fn pass_on(
-        &self,
-        able: &mut [BTreeSet<Option<String>>],
-        missing: &mut [BTreeSet<Arc<str>>],
-        seen: &mut [bool],
-    ) {
-        let mut order: Vec<usize> = (0..self.rules.len()).collect();
-        order.sort_by_key(|rule| self.strata.of[*rule]);
-        for rule in order {
-            for read in self.strata.references[rule].clone().into_iter().flatten() {
-                let own = able[read].clone();
-                able[rule].extend(own);
-                let fields = missing[read].clone();
-                missing[rule].extend(fields);
-                seen[rule] |= seen[read];
-            }
-            let over_alerts = |source: &Source| matches!(source, Source::Alerts { .. });
-            if self.rules[rule].sources.iter().any(over_alerts) {
-                // Alerts are made here, so there is nothing that logs have to bring.
-                able[rule].insert(None);
-            }
-        }
-    }
-
-    /// The rules whose sources a rule reads, through references and by itself.
-    fn read_by(&self, rule: usize) -> BTreeSet<usize> {
-        let (mut all, mut open) = (BTreeSet::new(), vec![rule]);
-        while let Some(rule) = open.pop() {
-            if all.insert(rule) {
-                open.extend(self.strata.references[rule].iter().flatten());
-            }
-        }
-        all
-    }
-
-    /// Why a rule that no program has is in none.
-    fn unseen(&self, rule: usize, seen: bool) -> Obstacle {
-        let read = self.read_by(rule);
-        let is_read = |scope: &&BoundScope| scope.members.iter().any(|m| read.contains(&m.rule));
-        let scopes = self.scopes.iter().filter(is_read);
-        let kinds = scopes.flat_map(|scope| &scope.kinds);
-        let own: Vec<&ScopeKind> =
-            kinds.map(|kind| &**kind).filter(|kind| !kind.raw && kind.stand_in.is_none()).collect();
-        if own.is_empty() {
-            if seen {
-                return Obstacle::Never;
-            }
-            let sources = read.iter().flat_map(|rule| &self.rules[*rule].sources);
-            let Some((scope, _)) = sources.filter_map(Source::filtered).next() else {
-                return Obstacle::Never;
-            };
-            return Obstacle::NoTable(scope.to_string());
-        }
-        if seen {
-            return self.unseen_ids(rule, &own);
-        }
-        let absent = own.into_iter().map(|kind| Absent { label: kind.label(), logs: kind.logs() });
-        Obstacle::NoEvent(in_order(absent.collect()))
-    }
-
-    /// The channel was there, but not the event ids that the rule itself asks for.
-    fn unseen_ids(&self, rule: usize, kinds: &[&ScopeKind]) -> Obstacle {
-        let mut ids: BTreeSet<u32> = BTreeSet::new();
-        let read = self.read_by(rule);
-        let sources = read.iter().flat_map(|rule| &self.rules[*rule].sources);
-        for (_, filter) in sources.filter_map(Source::filtered) {
-            filter.for_each_predicate(&mut |predicate| {
-                if predicate.field.name() == "EventID"
-                    && let Test::Equals(_) | Test::Number(Comparison::Equal, _) = &predicate.test
-                {
-                    ids.extend(predicate.test.pattern().trim_start_matches("= ").parse::<u32>());
-                }
-            });
-        }
-        let mut absent = Vec::new();
-        for kind in kinds {
-            let logs = kind.logs();
-            let wanted = ids.iter().filter(|id| kind.allows_event_id(**id));
-            absent.extend(wanted.map(|id| Absent {
-                label: format!("{} {id}", logs.join("/")),
-                logs: logs.clone(),
-            }));
-        }
-        match absent.is_empty() {
-            true => Obstacle::Never,
-            false => Obstacle::NoEvent(in_order(absent)),
-        }
-    }
-}
-
-/// Each once.
-fn in_order(mut absent: Vec<Absent>) -> Vec<Absent> {
-    absent.sort();
-    absent.dedup();
-    absent
 }
 
 impl Interest for Plan {
@@ -829,99 +656,4 @@ fn settle(expr: Expr, kind: &Kind) -> Expr {
         return Expr::Constant(settled.value(&|_| Value::Null));
     }
     settled
-}
-
-impl Node {
-    fn and(nodes: Vec<Node>) -> Node {
-        let mut kept = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            match node {
-                Node::Const(true) => {}
-                Node::Const(false) => return Node::Const(false),
-                Node::And(inner) => kept.extend(inner),
-                node => kept.push(node),
-            }
-        }
-        match kept.len() {
-            0 => Node::Const(true),
-            1 => kept.swap_remove(0),
-            _ => Node::And(kept),
-        }
-    }
-
-    fn or(nodes: Vec<Node>) -> Node {
-        let mut kept = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            match node {
-                Node::Const(false) => {}
-                Node::Const(true) => return Node::Const(true),
-                Node::Or(inner) => kept.extend(inner),
-                node => kept.push(node),
-            }
-        }
-        match kept.len() {
-            0 => Node::Const(false),
-            1 => kept.swap_remove(0),
-            _ => Node::Or(kept),
-        }
-    }
-
-    fn not(node: Node) -> Node {
-        match node {
-            Node::Const(value) => Node::Const(!value),
-            Node::Not(inner) => *inner,
-            node => Node::Not(Box::new(node)),
-        }
-    }
-
-    fn holds(&self, held: &[bool]) -> bool {
-        match self {
-            Node::Const(value) => *value,
-            Node::Predicate(own) => held[*own as usize],
-            Node::And(nodes) => nodes.iter().all(|node| node.holds(held)),
-            Node::Or(nodes) => nodes.iter().any(|node| node.holds(held)),
-            Node::Not(node) => !node.holds(held),
-        }
-    }
-
-    /// Predicates of which at least one must hold for the formula to hold, the rarest such set,
-    /// with its weight; `None` where the formula may hold without any.
-    fn witnesses(&self, weights: &[u32]) -> Option<(u32, Vec<u32>)> {
-        match self {
-            Node::Const(false) => Some((0, Vec::new())),
-            Node::Const(true) | Node::Not(_) => None,
-            Node::Predicate(own) => Some((weights[*own as usize], vec![*own])),
-            Node::And(nodes) => nodes.iter().filter_map(|n| n.witnesses(weights)).min(),
-            Node::Or(nodes) => {
-                nodes.iter().try_fold((0_u32, Vec::new()), |(sum, mut all), node| {
-                    let (weight, own) = node.witnesses(weights)?;
-                    all.extend(own);
-                    Some((sum.saturating_add(weight), all))
-                })
-            }
-        }
-    }
-
-    /// Adds the predicates of the formula.
-    fn collect(&self, predicates: &mut Vec<u32>) {
-        match self {
-            Node::Const(_) => {}
-            Node::Predicate(own) => predicates.push(*own),
-            Node::And(nodes) | Node::Or(nodes) => nodes.iter().for_each(|n| n.collect(predicates)),
-            Node::Not(node) => node.collect(predicates),
-        }
-    }
-
-    /// Whether the formula can hold when some predicates never do and the others may be anything.
-    fn may_hold(&self, absent: &[bool]) -> bool {
-        match self {
-            Node::Const(value) => *value,
-            Node::Predicate(own) => !absent[*own as usize],
-            Node::And(nodes) => nodes.iter().all(|node| node.may_hold(absent)),
-            Node::Or(nodes) => nodes.iter().any(|node| node.may_hold(absent)),
-            // What is absent makes the inside false; anything else may be false as well, short of
-            // a constant, which folding has removed.
-            Node::Not(_) => true,
-        }
-    }
 }
