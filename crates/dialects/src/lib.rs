@@ -15,7 +15,8 @@
 pub mod containers;
 mod environment;
 pub mod sigma;
+pub mod spl;
 mod suggest;
 
-pub use environment::Environment;
+pub use environment::{Environment, Macro};
 pub use suggest::nearest;

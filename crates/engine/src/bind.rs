@@ -310,6 +310,8 @@ impl Builder {
                 Template::Pair(self.pairs.len() - 1)
             }
             Formula::Test(predicate) => Template::Probe(self.probe(predicate)),
+            // Filters of sources have none: what tests alone cannot say is a stage of its own.
+            Formula::IsTrue(_) => Template::And(Vec::new()),
         }
     }
 
@@ -361,6 +363,7 @@ fn key_of(field: usize, predicate: &Predicate) -> Vec<u8> {
     key.push(0);
     match &predicate.test {
         Test::Wildcard(glob) => key.extend(format!("{glob:?}").bytes()),
+        Test::Term(glob, breakers) => key.extend(format!("{glob:?} {breakers:?}").bytes()),
         Test::Regex(regex) => key.extend(format!("{regex:?}").bytes()),
         test => key.extend(test.pattern().bytes()),
     }
@@ -374,7 +377,7 @@ fn weight(test: &Test) -> u32 {
         Test::Equals(text) => by_length(4, text),
         Test::StartsWith(text) | Test::EndsWith(text) => by_length(8, text),
         Test::Contains(text) => by_length(10, text),
-        Test::Wildcard(_) | Test::Regex(_) | Test::Cidr(_) => 40,
+        Test::Wildcard(_) | Test::Term(..) | Test::Regex(_) | Test::Cidr(_) => 40,
         Test::Number(..) | Test::TimePart(..) => 500,
         Test::SameAs(..) => 1000,
         Test::Exists => 100_000,

@@ -79,6 +79,7 @@ impl Wanted {
                 let sub = pattern.subs.iter().find(|sub| sub.inputs.contains(&input))?;
                 (&sub.by, Vec::new(), Reading::Values)
             }
+            StageKind::Rows(_) => return None,
         };
         let own = |field: &Field| match (field, stage.inputs.get(input)) {
             (Field::Named { name, .. }, Some(Input::Source(at))) => match &rule.sources[*at] {

@@ -24,10 +24,12 @@ mod live;
 mod matcher;
 mod order;
 pub mod reference;
+mod row;
 mod run;
 mod session;
 mod stages;
 mod strata;
+mod term;
 
 pub use bind::{Absent, BindSummary, BoundRule, Obstacle, Plan, Program};
 pub use explain::{Explanation, Failed, Matched, explain};

@@ -113,6 +113,8 @@ pub fn row_holds(formula: &Formula, row: &impl Row) -> bool {
         Formula::Not(part) => !row_holds(part, row),
         Formula::Group(group) => row_holds(&group.formula, row),
         Formula::Test(predicate) => predicate_of_row_holds(predicate, row),
+        // Filters of sources have none.
+        Formula::IsTrue(_) => true,
     }
 }
 
@@ -201,6 +203,7 @@ pub(crate) fn element_passes(test: &Test, case: Case, value: &Value) -> bool {
             Case::Insensitive => glob.folded().matches(&fold(&text)),
             Case::Sensitive => glob.matches(&text),
         },
+        Test::Term(glob, breakers) => crate::term::stands(glob, *breakers, case, &text),
         Test::Regex(regex) => regex_found(regex, &text),
         Test::Cidr(net) => address(value).is_some_and(|ip| net.contains(&ip)),
         Test::Number(comparison, wanted) => {

@@ -403,7 +403,7 @@ fn group_fields(rule: &Rule) -> Vec<Arc<str>> {
             Some(sub) => &sub.by.fields,
             None => return Vec::new(),
         },
-        None => return Vec::new(),
+        Some(StageKind::Rows(_)) | None => return Vec::new(),
     };
     fields.iter().map(|field| Arc::from(field.name())).collect()
 }

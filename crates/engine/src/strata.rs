@@ -98,6 +98,7 @@ fn truth(formula: &Formula, rule: &Rule) -> Option<bool> {
         Formula::Not(part) => truth(part, rule).map(|truth| !truth),
         Formula::Group(group) => truth(&group.formula, rule),
         Formula::Test(predicate) => constant(predicate, rule),
+        Formula::IsTrue(_) => None,
     }
 }
 

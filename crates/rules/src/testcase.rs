@@ -85,7 +85,7 @@ pub fn find_tests(
     let mut seen = BTreeSet::new();
     let folders: Vec<PathBuf> = data.iter().chain(places).cloned().collect();
     for entry in entries {
-        for test in &entry.origin.tests {
+        for test in entry.origin.tests.iter().flat_map(|test| &test.data) {
             let file = locate(&test.path, Path::new(&*entry.origin.path), &folders);
             match file {
                 Some(file) if seen.insert(file.clone()) => {

@@ -100,7 +100,7 @@ fn environment(args: &RuleArgs) -> Result<Environment> {
         .map_err(|error| Ends::input(format!("cannot read {}: {error}", path.display())))?;
     let placeholders = rulestone_rules::read_placeholders(&text)
         .map_err(|error| Ends::usage(format!("{}: {error}", path.display())))?;
-    Ok(Environment { placeholders })
+    Ok(Environment { placeholders, ..Environment::default() })
 }
 
 /// The views built in, and those of `--views`.

@@ -46,6 +46,6 @@ pub fn recognise(text: &str) -> Option<Vendor> {
 pub fn read(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
     match recognise(text) {
         Some(Vendor::Sigma) => sigma::read(text, path, environment),
-        None => Vec::new(),
+        _ => Vec::new(),
     }
 }

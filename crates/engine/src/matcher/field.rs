@@ -245,6 +245,10 @@ impl Built {
                     Some((anchor, text)) => find(anchor, text, Check::Test(at)),
                     None => built.always.push(Check::Test(at)),
                 },
+                Test::Term(glob, _) => match glob_atom(glob) {
+                    Some((_, text)) => find(Anchor::Anywhere, text, Check::Test(at)),
+                    None => built.always.push(Check::Test(at)),
+                },
                 Test::Regex(regex) => match regex_atoms(regex) {
                     Atoms::OneOf(texts) => {
                         for text in texts {
@@ -337,7 +341,7 @@ fn needed(test: &Test) -> Option<Vec<String>> {
         | Test::StartsWith(text)
         | Test::EndsWith(text)
         | Test::Contains(text) => Some(vec![fold(text)]),
-        Test::Wildcard(glob) => glob_atom(glob).map(|(_, text)| vec![text]),
+        Test::Wildcard(glob) | Test::Term(glob, _) => glob_atom(glob).map(|(_, text)| vec![text]),
         Test::Regex(regex) => match regex_atoms(regex) {
             Atoms::OneOf(texts) => Some(texts),
             Atoms::Unknown => None,

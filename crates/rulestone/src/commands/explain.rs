@@ -116,6 +116,12 @@ fn describe(entry: &Entry, ledger: &Ledger, talk: &Talk, out: &mut String) {
                 let _ = writeln!(out, "\n{verb} {what} {} when", keys.join(", "));
                 sentence(filter, true, 1, out);
             }
+            Source::Table { table, .. } => {
+                let _ = writeln!(out, "\nLooks at the table {}", table.name);
+            }
+            Source::Nothing { rows } => {
+                let _ = writeln!(out, "\nStarts with {rows} empty rows");
+            }
             Source::RuleRef { rule: read, columns, .. } => {
                 let mut entries = ledger.entries.iter();
                 let known = entries.find(|entry| *entry.meta.id == **read);
@@ -162,6 +168,10 @@ fn sentence(formula: &Formula, wanted: bool, depth: usize, out: &mut String) {
         Formula::Test(predicate) => {
             let _ = writeln!(out, "{indent}{}", in_words(predicate, wanted));
         }
+        Formula::IsTrue(expr) => {
+            let lead = if wanted { "" } else { "not " };
+            let _ = writeln!(out, "{indent}{lead}{}", rulestone_ir::print_expr(expr));
+        }
         Formula::Group(group) => {
             let _ = writeln!(out, "{indent}[{}]", group.name);
             sentence(&group.formula, wanted, depth + 1, out);
@@ -202,6 +212,7 @@ fn in_words(predicate: &Predicate, wanted: bool) -> String {
         Test::EndsWith(_) => ("ends with", "does not end with"),
         Test::Contains(_) => ("contains", "does not contain"),
         Test::Wildcard(_) => ("fits the pattern", "does not fit the pattern"),
+        Test::Term(..) => ("has the term", "does not have the term"),
         Test::Regex(_) => ("matches the expression", "does not match the expression"),
         Test::Cidr(_) => ("is an address in", "is no address in"),
         Test::Number(..) => ("is a number", "is not a number"),

@@ -1,0 +1,3 @@
+//! Splunk's search processing language.
+
+pub mod ast;
