@@ -126,6 +126,8 @@ pub struct BoundRule {
 /// What a column reads, and which predicates look at it.
 pub(crate) struct BoundColumn {
     pub(crate) reads: Reads,
+    /// What it reads, as text: equal for columns that read the same.
+    pub(crate) reads_text: Arc<str>,
     /// From probes to the program's own numbers.
     pub(crate) own: HashMap<u32, u32, RandomState>,
 }
@@ -137,6 +139,8 @@ pub(crate) enum Reads {
     Pair { left: Expr, right: Expr, predicate: Predicate, probe: u32 },
     /// Every field the events have.
     Everything { matcher: usize },
+    /// The event's own text, alone or with fields.
+    Rendered { matcher: usize, expr: Expr },
 }
 
 impl Plan {
@@ -484,7 +488,7 @@ impl Reads {
         match self {
             Reads::Value { expr, .. } => expr.inputs(),
             Reads::Pair { left, right, .. } => [left.inputs(), right.inputs()].concat(),
-            Reads::Everything { .. } => Vec::new(),
+            Reads::Everything { .. } | Reads::Rendered { .. } => Vec::new(),
         }
     }
 }
@@ -602,7 +606,14 @@ impl<'p> Binder<'p> {
             return Resolved::Constant(holding);
         }
         let key = (*field, format!("{expr:?}"));
-        Resolved::Column(self.column(key, Reads::Value { matcher: *field, expr }))
+        let matcher = *field;
+        let is_rendered = expr.inputs().iter().any(|input| **input == *rulestone_events::RAW);
+        let reads = if is_rendered {
+            Reads::Rendered { matcher, expr }
+        } else {
+            Reads::Value { matcher, expr }
+        };
+        Resolved::Column(self.column(key, reads))
     }
 
     fn pair(&mut self, at: usize, scope_kind: &ScopeKind) -> Node {
@@ -626,9 +637,10 @@ impl<'p> Binder<'p> {
 
     fn column(&mut self, key: (usize, String), reads: Reads) -> usize {
         let next = self.columns.len();
+        let reads_text = key.1.as_str().into();
         let at = *self.column_of.entry(key).or_insert(next);
         if at == next {
-            self.columns.push(BoundColumn { reads, own: HashMap::default() });
+            self.columns.push(BoundColumn { reads, reads_text, own: HashMap::default() });
         }
         at
     }
