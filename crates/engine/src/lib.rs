@@ -23,7 +23,10 @@ mod join;
 mod live;
 mod matcher;
 mod order;
+#[cfg_attr(not(test), expect(dead_code, reason = "the session runs pipelines"))]
+mod pipeline;
 pub mod reference;
+#[cfg_attr(not(test), expect(dead_code, reason = "the session runs pipelines"))]
 mod row;
 mod run;
 mod session;
