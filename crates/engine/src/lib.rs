@@ -16,6 +16,7 @@
 //! The engine knows the IR and the views, and no rule language.
 
 mod bind;
+mod eval;
 mod explain;
 mod feed;
 mod follow;

@@ -45,6 +45,29 @@ impl Time {
         seconds.checked_mul(TICKS_PER_SECOND).map(Time)
     }
 
+    /// From seconds since the Unix epoch with their fraction; `None` past the representable range.
+    pub fn from_fraction(seconds: f64) -> Option<Self> {
+        let whole = seconds.floor();
+        let ticks = ((seconds - whole) * TICKS_PER_SECOND as f64).round() as i64;
+        // Past this, `as` would saturate.
+        let whole = (whole.abs() < 9e11).then_some(whole as i64)?;
+        Some(Time(whole.checked_mul(TICKS_PER_SECOND)?.checked_add(ticks)?))
+    }
+
+    /// Seconds since the Unix epoch with their fraction, as near as a number comes.
+    pub fn seconds(self) -> f64 {
+        let whole = self.0.div_euclid(TICKS_PER_SECOND) as f64;
+        whole + self.0.rem_euclid(TICKS_PER_SECOND) as f64 / TICKS_PER_SECOND as f64
+    }
+
+    /// Seconds since the Unix epoch as a decimal number, exact and without needless zeros.
+    pub fn seconds_text(self) -> String {
+        let (ticks, sign) = (self.0.unsigned_abs(), if self.0 < 0 { "-" } else { "" });
+        let (whole, rest) = (ticks / TICKS_PER_SECOND as u64, ticks % TICKS_PER_SECOND as u64);
+        let text = format!("{sign}{whole}.{rest:07}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
     /// Reads the spellings logs use: RFC 3339 with `T` or a space, any number of digits after the
     /// seconds, `Z`, an offset or none (which means UTC); what is longer than 100 ns is cut.
     ///
