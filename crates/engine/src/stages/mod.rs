@@ -1,10 +1,13 @@
 //! Stages with state: from the rows of one group, in the order of time, to findings.
 //!
-//! One file a stage. A [`Machine`] is a stage at work on one group: rows go in with
+//! There are two families. Stages over time are here, one file a stage; stages over rows of named
+//! columns, which pipelines are made of, are in [`rows`]. A [`Machine`] is a stage at work on one group: rows go in with
 //! [`Machine::add`], time passes with [`Machine::advance`] and ends with [`Machine::end`].
 
 mod correlate;
 mod pattern;
+#[cfg_attr(not(test), expect(dead_code, reason = "pipelines are not run yet"))]
+pub(crate) mod rows;
 mod threshold;
 
 use std::sync::Arc;
