@@ -164,7 +164,7 @@ impl Feed {
         out: &mut Vec<Row>,
     ) -> Result<(), Unfit> {
         let host = event.host().map_or(0, host_hash);
-        self.make(&|name| event.get(name).clone(), Place { time, origin, host }, out)
+        self.make(&|name| event.value(name), Place { time, origin, host }, out)
     }
 
     fn make(
