@@ -20,10 +20,10 @@ use rulestone_ir::{
 use rulestone_value::Value;
 
 use crate::feed::{Feed, Wanted};
-use crate::locate::Locate;
 use crate::matcher::{FieldMatcher, Probe, same_as};
 use crate::piped::{Intake, Pipe};
 use crate::pipeline::PipelineSettings;
+use crate::stages::rows::{Locate, Tools};
 use crate::strata::Strata;
 
 use node::Node;
@@ -155,7 +155,7 @@ impl Plan {
         views: &Views,
         locate: Option<Arc<dyn Locate>>,
     ) -> Plan {
-        let pipelines = PipelineSettings { locate, ..PipelineSettings::default() };
+        let pipelines = PipelineSettings { memory: 1 << 30, tools: Tools { locate } };
         let mut builder = Builder::default();
         let mut scope_of: HashMap<&Scope, usize, RandomState> = HashMap::default();
         let mut scopes: Vec<BoundScope> = Vec::new();

@@ -88,7 +88,7 @@ impl<'p, T, M: Fn(Hit<'_>) -> Made<T>> Joiner<'p, M> {
             Settings { from: None, to: None, fragments: Fragments::Apart, ..settings.clone() };
         Joiner {
             rows: Rows::new(taker.plan, scan),
-            piped: Piped::for_plan(taker.plan, scan),
+            piped: Piped::new(taker.plan, scan),
             made: 0,
             bound: settings.fragment_bytes,
             ingest: Ingest::new(settings),

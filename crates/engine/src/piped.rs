@@ -6,41 +6,45 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
-use rulestone_events::{Event, Expr, ScopeKind};
+use rulestone_events::{Event, Expr, RAW, ScopeKind};
 use rulestone_ir::{Clock, Rule};
 use rulestone_value::{Time, Value};
 
 use crate::order::Origin;
-use crate::pipeline::{Columns, Head, PipelineSettings, is_row_wise, order, result_columns, wanted};
+use crate::pipeline::{
+    Columns, Head, PipelineSettings, TIME, is_row_wise, order, result_slots, wanted,
+};
 use crate::reference::field_value;
 use crate::row::{Names, Proof, Seen, Slot, Tuple};
 use crate::run::Collected;
 use crate::spool::{Key, Line, Spool, encode};
+use crate::stages::rows::{Refusal, Run};
 use crate::{Plan, ScanSettings};
 
 /// What is known of a rule's pipeline before any event: shared by all threads.
 pub(crate) struct Pipe {
+    rule: Arc<Rule>,
+    settings: PipelineSettings,
     /// For each source of the rule that reads events.
     inlets: Vec<Option<Inlet>>,
     /// Whether every result rests on one event alone, and is a finding at once.
     pub(crate) row_wise: bool,
-    clock: Clock,
-    /// The result's columns in their order, where the stages say it.
-    columns: Option<Vec<Arc<str>>>,
 }
 
 struct Inlet {
     columns: Columns,
-    head: Head,
+    /// Made when the first event comes: most rules never see one.
+    head: OnceLock<Head>,
+    /// When the source's turn is in a pane.
     turn: u32,
 }
 
 impl Pipe {
     /// The pipeline of a rule that has one.
-    pub(crate) fn new(rule: &Rule, settings: &PipelineSettings) -> Option<Pipe> {
+    pub(crate) fn new(rule: &Arc<Rule>, settings: &PipelineSettings) -> Option<Pipe> {
         if !rule.is_pipeline() {
             return None;
         }
@@ -48,20 +52,25 @@ impl Pipe {
         let inlet = |source: usize| {
             rule.sources[source].filtered()?;
             let turn = turns.iter().position(|own| *own == source).unwrap_or(turns.len()) as u32;
-            let columns = wanted(rule, source);
-            Some(Inlet { columns, head: Head::new(rule, source, settings), turn })
+            Some(Inlet { columns: wanted(rule, source), head: OnceLock::new(), turn })
         };
         Some(Pipe {
+            rule: rule.clone(),
+            settings: settings.clone(),
             inlets: (0..rule.sources.len()).map(inlet).collect(),
             row_wise: is_row_wise(rule),
-            clock: rule.clock,
-            columns: result_columns(rule),
         })
+    }
+
+    fn inlet(&self, source: usize) -> Option<(&Inlet, &Head)> {
+        let inlet = self.inlets.get(source)?.as_ref()?;
+        let head = inlet.head.get_or_init(|| Head::new(&self.rule, source, &self.settings));
+        Some((inlet, head))
     }
 
     /// The names that the rows of a source start with: every thread gives them the same slots.
     pub(crate) fn names(&self, source: usize) -> Option<&Names> {
-        Some(self.inlets.get(source)?.as_ref()?.head.names())
+        self.inlet(source).map(|(_, head)| head.names())
     }
 
     /// How a source's columns read from one kind of events.
@@ -73,41 +82,27 @@ impl Pipe {
     ) -> Option<Intake> {
         let inlet = self.inlets.get(source)?.as_ref()?;
         let Columns::Named(names) = &inlet.columns else { return Some(Intake::All) };
-        let column = |name: &Arc<str>| {
-            let slot = inlet.head.names().find(name)?;
-            Some((slot, settle(scope_kind.field(name))))
-        };
-        let own = names.iter().filter(|name| ***name != *TIME);
-        Some(Intake::Named(own.filter_map(column).collect()))
+        // The head gives the first slots to the columns, in their order.
+        let columns = names.iter().enumerate().filter(|(_, name)| ***name != *TIME);
+        let columns = columns.map(|(slot, name)| (slot, settle(scope_kind.field(name))));
+        Some(Intake::Named(columns.collect()))
     }
 
     /// A result as columns by name, in the order that the stages give them.
-    pub(crate) fn output(&self, tuple: &Tuple, names: &Names) -> Vec<(Arc<str>, Value)> {
-        output(self.columns.as_deref(), tuple, names)
+    fn output(&self, row: &Tuple, names: &Names) -> Vec<(Arc<str>, Value)> {
+        let slots = result_slots(&self.rule, names, std::slice::from_ref(row));
+        output(&slots, row, names)
     }
 }
 
-/// The columns of a result by name: in the order given; else by name, without those that start
-/// with `_`.
-pub(crate) fn output(
-    order: Option<&[Arc<str>]>,
-    tuple: &Tuple,
-    names: &Names,
-) -> Vec<(Arc<str>, Value)> {
-    let place = |name: &Arc<str>| order.and_then(|order| order.iter().position(|own| own == name));
-    let mut columns: Vec<(Option<usize>, Arc<str>, Value)> = tuple
-        .columns()
-        .map(|(slot, value)| (names.name(slot), value))
-        .map(|(name, value)| (place(name), name.clone(), value.clone()))
-        .filter(|(place, name, _)| place.is_some() || !name.starts_with('_'))
-        .collect();
-    columns.sort_by(|(a, x, _), (b, y, _)| {
-        (a.is_none(), a, x).cmp(&(b.is_none(), b, y))
-    });
-    columns.into_iter().map(|(_, name, value)| (name, value)).collect()
+/// The columns of a result by name. Those that start with `_` are the event's, but for its time.
+pub(crate) fn output(slots: &[Slot], row: &Tuple, names: &Names) -> Vec<(Arc<str>, Value)> {
+    let columns = slots.iter().map(|slot| (names.name(*slot), row.get(*slot)));
+    let shown =
+        |name: &str, value: &Value| !value.is_null() && (!name.starts_with('_') || name == TIME);
+    let shown = columns.filter(|(name, value)| shown(name, value));
+    shown.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
-
-const TIME: &str = "_time";
 
 /// How the columns of a source read from one kind of events.
 #[derive(Debug, Clone)]
@@ -131,13 +126,13 @@ impl Intake {
     /// Whether the event has to be decoded whole.
     fn needs_event(&self) -> bool {
         match self {
-            Intake::Named(_) => self.inputs().any(|name| *name == *rulestone_events::RAW),
+            Intake::Named(_) => self.inputs().any(|name| *name == *RAW),
             Intake::All => true,
         }
     }
 }
 
-/// Where a hit is, and how its values are read.
+/// When and where a hit is, and how its values are read.
 pub(crate) struct From<'a> {
     pub(crate) time: Option<Time>,
     pub(crate) origin: Origin,
@@ -147,13 +142,15 @@ pub(crate) struct From<'a> {
 
 /// What one thread keeps of pipelines.
 pub(crate) struct Piped {
-    /// Names of rows by rule and source.
-    names: HashMap<(usize, usize), Names, RandomState>,
+    /// Heads at work, by rule and source.
+    runs: HashMap<(usize, usize), Run, RandomState>,
     /// For each stratum.
-    pub(crate) spools: Vec<Spool>,
-    pub(crate) failed: Option<io::Error>,
+    spools: Vec<Spool>,
+    failed: Option<io::Error>,
     /// Rows of events without a time, which no pane has.
-    pub(crate) untimed: u64,
+    untimed: u64,
+    /// What heads refused, with the rule.
+    refused: Vec<(usize, Refusal)>,
     rows: Vec<Tuple>,
     bytes: Vec<u8>,
 }
@@ -161,23 +158,24 @@ pub(crate) struct Piped {
 /// Panes that one row is put into at most.
 const PANES: i64 = 1000;
 
+/// Rules whose heads refused something that are remembered.
+const REFUSED: usize = 1000;
+
 impl Piped {
-    pub(crate) fn new(strata: usize, memory: usize) -> Piped {
+    /// What a thread that runs a plan keeps.
+    pub(crate) fn new(plan: &Plan, settings: &ScanSettings) -> Piped {
+        let strata = plan.strata().count().max(1);
+        // A quarter of the memory for all threads and strata; what is read is in the rest.
+        let bytes = settings.memory / 4 / settings.jobs.max(1) / strata;
         Piped {
-            names: HashMap::default(),
-            spools: (0..strata).map(|_| Spool::new(memory)).collect(),
+            runs: HashMap::default(),
+            spools: (0..strata).map(|_| Spool::new(bytes)).collect(),
             failed: None,
             untimed: 0,
+            refused: Vec::new(),
             rows: Vec::new(),
             bytes: Vec::new(),
         }
-    }
-
-    /// What a thread that runs a plan keeps.
-    pub(crate) fn for_plan(plan: &Plan, settings: &ScanSettings) -> Piped {
-        let strata = plan.strata().count().max(1);
-        // A quarter of the memory for all threads and strata; what is read is in the rest.
-        Piped::new(strata, settings.memory / 4 / settings.jobs.max(1) / strata)
     }
 
     /// Hands over what waits.
@@ -190,6 +188,7 @@ impl Piped {
             all.push(own);
         }
         collected.unkept.untimed += self.untimed;
+        collected.refused.extend(self.refused);
         Ok(())
     }
 
@@ -198,41 +197,55 @@ impl Piped {
         self.spools.iter_mut().map(Spool::take_lines).collect()
     }
 
-    /// The rows that the first stages make of a hit.
-    pub(crate) fn rows(
+    /// Makes the rows that the first stages make of a hit; returns whether there are some.
+    pub(crate) fn take_in(
         &mut self,
         pipe: &Pipe,
         (rule, source): (usize, usize),
         intake: &Intake,
         from: &From<'_>,
         (event, scope_kind): (&mut dyn FnMut() -> Event, &ScopeKind),
-    ) -> Option<(&[Tuple], &Names)> {
+    ) -> bool {
         self.rows.clear();
-        let inlet = pipe.inlets.get(source)?.as_ref()?;
-        let names =
-            self.names.entry((rule, source)).or_insert_with(|| inlet.head.names().clone());
-        let time = from.time.map(Time::ticks).unwrap_or(i64::MIN);
+        let Some((_, head)) = pipe.inlet(source) else { return false };
+        let run = self.runs.entry((rule, source)).or_insert_with(|| head.run_state());
+        let time = from.time.map_or(i64::MIN, Time::ticks);
         let proof = Proof::of(Seen { time, origin: from.origin, source: source as u32 });
-        let mut tuple = Tuple { values: Vec::new(), proof };
+        let mut row = Tuple { values: Vec::new(), proof };
         if intake.needs_event() {
             let event = event();
             match intake {
                 Intake::Named(columns) => columns.iter().for_each(|(slot, expr)| {
-                    tuple.set(*slot, expr.value(&|name| event.value(name)));
+                    row.set(*slot, expr.value(&|name| event.value(name)));
                 }),
-                Intake::All => all_columns(&event, scope_kind, names, &mut tuple),
+                Intake::All => all_columns(&event, scope_kind, &mut run.names, &mut row),
             }
         } else if let Intake::Named(columns) = intake {
-            columns.iter().for_each(|(slot, expr)| tuple.set(*slot, expr.value(from.get)));
+            columns.iter().for_each(|(slot, expr)| row.set(*slot, expr.value(from.get)));
         }
-        if let (Some(time), Some(slot)) = (from.time, names.find(TIME)) {
-            tuple.set(slot, Value::Time(time));
+        if let (Some(time), Some(slot)) = (from.time, run.names.find(TIME)) {
+            row.set(slot, Value::Time(time));
         }
-        inlet.head.run(names, tuple, &mut self.rows);
-        Some((&self.rows, names))
+        if let Err(refusal) = head.run(run, row, &mut self.rows)
+            && self.refused.len() < REFUSED
+            && !self.refused.iter().any(|(own, _)| *own == rule)
+        {
+            self.refused.push((rule, refusal));
+        }
+        !self.rows.is_empty()
     }
 
-    /// Keeps the rows that [`Piped::rows`] made last for the stages over panes.
+    /// The rows that [`Piped::take_in`] made last, as results.
+    pub(crate) fn results(
+        &self,
+        pipe: &Pipe,
+        place: (usize, usize),
+    ) -> Vec<Vec<(Arc<str>, Value)>> {
+        let Some(run) = self.runs.get(&place) else { return Vec::new() };
+        self.rows.iter().map(|row| pipe.output(row, &run.names)).collect()
+    }
+
+    /// Keeps the rows that [`Piped::take_in`] made last for the stages over panes.
     pub(crate) fn keep(
         &mut self,
         pipe: &Pipe,
@@ -240,21 +253,17 @@ impl Piped {
         stratum: usize,
         from: &From<'_>,
     ) {
-        let (Some(inlet), Some(names)) = (
-            pipe.inlets.get(source).and_then(Option::as_ref),
-            self.names.get(&(rule, source)),
-        ) else {
+        let Some((inlet, head)) = pipe.inlet(source) else { return };
+        let Some(run) = self.runs.get(&(rule, source)) else { return };
+        let known = head.names().all().len();
+        let Some(panes) = Panes::of(pipe.rule.clock, from.time) else {
+            self.untimed += self.rows.len() as u64;
             return;
         };
-        let known = inlet.head.names().all().len();
-        for (part, tuple) in self.rows.drain(..).enumerate() {
+        for (part, row) in self.rows.drain(..).enumerate() {
             self.bytes.clear();
-            encode(tuple.columns(), names, known, &mut self.bytes);
-            let Some(panes) = panes(pipe.clock, from.time) else {
-                self.untimed += 1;
-                continue;
-            };
-            for pane in panes {
+            encode(row.columns(), &run.names, known, &mut self.bytes);
+            for pane in panes.clone() {
                 let key = Key {
                     rule: rule as u32,
                     pane,
@@ -275,36 +284,87 @@ impl Piped {
     }
 }
 
-/// The ends of the panes that a time is in; `None` where a clock with panes gets no time.
-fn panes(clock: Clock, time: Option<Time>) -> Option<impl Iterator<Item = i64>> {
-    let (first, step, count) = match clock {
-        Clock::Hop { lookback, interval, .. } => {
-            let time = time?.ticks();
-            let step = interval.ticks().max(1);
-            let first = (time.div_euclid(step) + 1).saturating_mul(step);
-            let last = time.saturating_add(lookback.ticks());
-            let count = if last < first { 0 } else { ((last - first) / step + 1).min(PANES) };
-            (first, step, count)
-        }
-        Clock::Whole | Clock::Sliding { .. } => (i64::MAX, 0, 1),
-    };
-    Some((0..count).map(move |at| first.saturating_add(at * step)))
+/// The ends of the panes that a time is in.
+#[derive(Debug, Clone)]
+struct Panes {
+    next: i64,
+    step: i64,
+    left: i64,
+}
+
+impl Panes {
+    /// `None` where a clock with panes gets no time.
+    fn of(clock: Clock, time: Option<Time>) -> Option<Panes> {
+        let Clock::Hop { lookback, interval, .. } = clock else {
+            return Some(Panes { next: i64::MAX, step: 0, left: 1 });
+        };
+        let time = time?.ticks();
+        let step = interval.ticks().max(1);
+        let next = (time.div_euclid(step) + 1).saturating_mul(step);
+        let last = time.saturating_add(lookback.ticks());
+        let left = if last < next { 0 } else { ((last - next) / step + 1).min(PANES) };
+        Some(Panes { next, step, left })
+    }
+}
+
+impl Iterator for Panes {
+    type Item = i64;
+
+    fn next(&mut self) -> Option<i64> {
+        self.left = self.left.checked_sub(1).filter(|left| *left >= 0)?;
+        let pane = self.next;
+        self.next = self.next.saturating_add(self.step);
+        Some(pane)
+    }
 }
 
 /// Every column that the view has for an event, and every value of the event that it has no other
 /// name for.
-fn all_columns(event: &Event, kind: &ScopeKind, names: &mut Names, tuple: &mut Tuple) {
-    for name in kind.own_names() {
-        let value = field_value(name, kind, event);
-        tuple.set(names.slot(name), value);
+fn all_columns(event: &Event, kind: &ScopeKind, names: &mut Names, row: &mut Tuple) {
+    for name in kind.names() {
+        let value = field_value(&name, kind, event);
+        row.set(names.slot(&name), value);
     }
-    for (name, _) in &event.fields {
-        if kind.own_field(name).is_none() && kind.reads_own_names() {
-            let value = field_value(name, kind, event);
-            tuple.set(names.slot(name), value);
+    if kind.dataset().is_none() {
+        for (name, value) in &event.fields {
+            let slot = names.slot(name);
+            if row.get(slot).is_null() && kind.own_field(name).is_none() {
+                row.set(slot, value.clone());
+            }
         }
     }
-    let raw = names.slot(rulestone_events::RAW);
-    tuple.set(raw, event.value(rulestone_events::RAW));
+    let raw = names.slot(RAW);
+    row.set(raw, event.value(RAW));
     names.slot(TIME);
+}
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_time_is_in_every_pane_that_reaches_it() {
+        let hop = |lookback, interval| Clock::Hop {
+            lookback: Duration::from_ticks(lookback),
+            interval: Duration::from_ticks(interval),
+            offset: Duration::from_ticks(0),
+        };
+        let cases = [
+            (hop(60, 60), 0, vec![60]),
+            (hop(60, 60), 59, vec![60]),
+            (hop(60, 60), -1, vec![0]),
+            (hop(120, 60), 61, vec![120, 180]),
+            (hop(120, 60), 60, vec![120, 180]),
+            (hop(10, 60), 5, vec![]),
+            (hop(10, 60), 50, vec![60]),
+            (Clock::Whole, 7, vec![i64::MAX]),
+        ];
+        for (clock, time, expected) in cases {
+            let panes = Panes::of(clock, Some(Time::from_ticks(time))).unwrap();
+            assert_eq!(panes.collect::<Vec<_>>(), expected, "{clock:?} {time}");
+        }
+        assert!(Panes::of(hop(60, 60), None).is_none());
+    }
 }

@@ -9,8 +9,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rulestone_events::{
-    Batch, Column, Event, Fields, Fragment, Fragments, Ingest, Interest, Log, LogError, Members, ScopeKind,
-    Settings, Tally, Unit,
+    Batch, Column, Event, Fields, Fragment, Fragments, Ingest, Interest, Log, LogError, Members,
+    ScopeKind, Settings, Tally, Unit,
 };
 use rulestone_ir::{Formula, Rule};
 use rulestone_value::Value;
@@ -20,6 +20,7 @@ use crate::join::{Joined, Joiner};
 use crate::order::{Origin, Row, Sorter};
 use crate::piped::{self, Piped};
 use crate::spool::Spool;
+use crate::stages::rows::Refusal;
 use crate::{BoundRule, Matcher, Plan};
 
 /// An event that a rule's source lets through.
@@ -128,6 +129,8 @@ pub(crate) struct Collected {
     pub(crate) sorters: Vec<Vec<Sorter>>,
     /// Rows of pipelines for each stratum.
     pub(crate) spools: Vec<Vec<Spool>>,
+    /// What the first stages of pipelines refused.
+    pub(crate) refused: Vec<(usize, Refusal)>,
     pub(crate) unkept: Unkept,
     /// Events that no log has as they are, with the names of the logs they stand for.
     pub(crate) made: Vec<MadeEvent>,
@@ -343,12 +346,11 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
             if let (Some(pipe), Some(intake)) = (pipe, &bound.intake) {
                 let mut decoded = || event.get_or_insert_with(about.event).clone();
                 let reading = (&mut decoded as &mut dyn FnMut() -> Event, &*bound.scope_kind);
-                let rows = piped.rows(pipe, place, intake, &about.from, reading);
-                let Some((rows, names)) = rows.filter(|(rows, _)| !rows.is_empty()) else {
+                if !piped.take_in(pipe, place, intake, &about.from, reading) {
                     continue;
-                };
+                }
                 if pipe.row_wise {
-                    outputs = rows.iter().map(|row| Some(pipe.output(row, names))).collect();
+                    outputs = piped.results(pipe, place).into_iter().map(Some).collect();
                 }
             }
             if bound.raises || phase.checked.get(bound.rule).copied().unwrap_or_default() {
@@ -589,7 +591,7 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
             matcher: Matcher::new(taker.plan),
             read_everything: settings.read_everything,
             rows: Rows::new(taker.plan, settings),
-            piped: Piped::for_plan(taker.plan, settings),
+            piped: Piped::new(taker.plan, settings),
         }
     }
 

@@ -157,7 +157,9 @@ impl<'p> Session<'p> {
                 note_times(&outcome.tally, hosts, latest);
                 each(outcome);
             })?;
-        let Collected { sorters, spools, unkept, made } = collected;
+        let Collected { sorters, spools, refused, unkept, made } = collected;
+        let refused = refused.into_iter().map(|(rule, refusal)| Refused::new(rule, None, refusal));
+        self.refused.extend(refused);
         self.made.extend(made.into_iter().map(|(origin, log, event)| (origin, (log, event))));
         for (waiting, sorters) in self.waiting.iter_mut().zip(sorters) {
             waiting.extend(sorters);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rulestone_ir::{
-    Extractor, Field, FillFields, Formula, Input, NamePattern, Rule, RowStage, StageKind, Target,
+    Extractor, Field, FillFields, Formula, Input, NamePattern, RowStage, Rule, StageKind, Target,
 };
 
 /// What an event has to satisfy for a source to let it through that can be told from the event

@@ -30,7 +30,7 @@ mod expr;
 mod functions;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -451,6 +451,19 @@ impl ScopeKind {
         match &self.dataset {
             Some(dataset) => dataset.field(&key, self),
             None => self.plain_field(&key),
+        }
+    }
+
+    /// Every name that the tables have for the kinds, each once and in order. Of a dataset these
+    /// are all names there are; else an event's own names read as well.
+    pub fn names(&self) -> Vec<Arc<str>> {
+        match &self.dataset {
+            Some(dataset) => dataset.fields().map(|(name, _)| name.clone()).collect(),
+            None => {
+                let names = self.layers.iter().flat_map(|layer| layer.keys());
+                let names: BTreeSet<&String> = names.collect();
+                names.into_iter().map(|name| name.as_str().into()).collect()
+            }
         }
     }
 
