@@ -74,7 +74,7 @@ fn unknown_rule(args: &RuleArgs, ledger: &Ledger) -> Result<()> {
 
 fn selection(args: &RuleArgs) -> Result<Selection> {
     let least = args.min_severity.as_deref().map(severity).transpose()?;
-    Ok(Selection { only: args.only.clone(), least })
+    Ok(Selection { only: args.only.clone(), least, hunting: false })
 }
 
 /// Loads the exceptions to rules that are loaded.

@@ -354,6 +354,7 @@ fn on_logs(
                         raises,
                         evidence,
                         notes,
+                        row: None,
                     };
                     if let Some(by) = exceptions.quiet(&hit, views) {
                         *quiet.entry(by).or_default() += 1;
