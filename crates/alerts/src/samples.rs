@@ -104,6 +104,8 @@ pub(crate) fn alert_of_pieces(
     let scope_kind = &**serving.expect("the rule looks at the event").1;
     let log = Arc::from("logs/ws01.evtx");
     let hit = Hit {
+        row: None,
+        part: 0,
         rule,
         rule_at: 0,
         source: 0,

@@ -402,6 +402,8 @@ mod tests {
         let scope_kind = &**ScopeKind::serving(&kinds, &event.kind).next().unwrap().1;
         let log = Arc::from("logs/ws01.evtx");
         let hit = Hit {
+            row: None,
+            part: 0,
             rule,
             rule_at: 0,
             source: 0,

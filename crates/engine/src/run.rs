@@ -46,6 +46,8 @@ pub struct Hit<'a> {
     pub notes: &'a [String],
     /// The row that the rule's stages made of it, where they make rows.
     pub row: Option<&'a [(Arc<str>, Value)]>,
+    /// Which of the rows that they made of it, from 0.
+    pub part: usize,
 }
 
 /// What was made of a hit.
@@ -355,7 +357,7 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
             }
             if bound.raises || phase.checked.get(bound.rule).copied().unwrap_or_default() {
                 let mut counts = false;
-                for row in &outputs {
+                for (part, row) in outputs.iter().enumerate() {
                     let made = make(Hit {
                         rule: &plan.rules()[bound.rule],
                         rule_at: bound.rule,
@@ -367,6 +369,7 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
                         evidence: about.evidence,
                         notes: about.notes,
                         row: row.as_deref(),
+                        part,
                     });
                     if let Some(item) = made.item {
                         found(bound.rule, item);

@@ -355,6 +355,7 @@ fn on_logs(
                         evidence,
                         notes,
                         row: None,
+                        part: 0,
                     };
                     if let Some(by) = exceptions.quiet(&hit, views) {
                         *quiet.entry(by).or_default() += 1;
