@@ -20,13 +20,13 @@ use std::sync::Arc;
 use rulestone_ir::{Clock, Diagnostic, Level, Span};
 
 use super::Text;
-use super::ast::{Command, Name, Pipeline, Search, Spanned, Syntax};
+use super::ast::{Command, Name, Pipeline, Spanned, Syntax};
 use super::expand::{Expanded, expand};
 use super::lexer::{Mode, Token, TokenKind, command_end, token};
 use crate::environment::Environment;
 
 /// Expressions nested deeper than this are refused; the parser recurses.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 128;
 /// Searches inside of searches, at most.
 const MAX_SUBSEARCHES: usize = 12;
 /// Mistakes that are said of one search, at most.
@@ -50,19 +50,6 @@ pub(super) fn parse_at(
 ) -> Pipeline {
     let place = |_: Range<usize>| span;
     parse(&Text { search, place: &place, clock: Clock::Whole }, environment, diagnostics)
-}
-
-/// Reads a search expression that stands in a value at `span`.
-pub(super) fn parse_search_at(
-    search: &str,
-    span: Span,
-    environment: &Environment,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Search {
-    let place = |_: Range<usize>| span;
-    let expanded = expand(search, &place, environment, diagnostics);
-    let mut parser = Parser::new(&expanded, &place, diagnostics);
-    parser.search_expression(&[])
 }
 
 /// Reads a search, and hands out its tokens as the parser took them.
@@ -93,7 +80,7 @@ struct Parser<'a> {
     /// Where the next token is looked for.
     at: usize,
     /// Where the token before ended.
-    behind: usize,
+    last_end: usize,
     /// Levels of recursion.
     depth: usize,
     /// Subsearches that wait for their `]`.
@@ -116,7 +103,7 @@ impl<'a> Parser<'a> {
             place,
             diagnostics,
             at: 0,
-            behind: 0,
+            last_end: 0,
             depth: 0,
             subsearches: 0,
             mistakes: 0,
@@ -219,7 +206,7 @@ impl<'a> Parser<'a> {
             self.taken.push(Token { kind: TokenKind::Word, range: range.clone() });
         }
         self.at = end;
-        self.behind = range.end.max(self.behind);
+        self.last_end = range.end.max(self.last_end);
         Syntax::Other { text: name }
     }
 
@@ -279,7 +266,7 @@ impl<'a> Parser<'a> {
 
     fn take(&mut self, token: Token) {
         self.at = token.range.end;
-        self.behind = token.range.end;
+        self.last_end = token.range.end;
         if token.kind != TokenKind::End {
             self.taken.push(token);
         }
@@ -313,11 +300,14 @@ impl<'a> Parser<'a> {
         let text = self.text.get(token.range.clone()).unwrap_or_default();
         let message = match token.kind {
             TokenKind::End => "the search ends here".to_owned(),
-            TokenKind::Unclosed => format!("`{}` is not closed", text.get(..1).unwrap_or(text)),
+            TokenKind::Unclosed => "this quote is not closed".to_owned(),
             TokenKind::Pipe => "the command ends here".to_owned(),
             _ => format!("`{text}` cannot stand here"),
         };
-        let help = if token.kind == TokenKind::Unclosed { "close it" } else { help };
+        if token.kind == TokenKind::Unclosed {
+            let start = token.range.start;
+            return self.mistake(start..start + 1, message, "close it");
+        }
         self.mistake(token.range.clone(), message, help)
     }
 
@@ -344,7 +334,7 @@ impl<'a> Parser<'a> {
 
     /// From `start` to behind the last token.
     fn span_from(&self, start: usize) -> Span {
-        self.span(start..self.behind.max(start))
+        self.span(start..self.last_end.max(start))
     }
 
     fn spanned(&self, token: &Token, value: &str) -> Name {
@@ -362,4 +352,58 @@ fn is_comparison(behind: &str) -> bool {
     let behind = behind.trim_start();
     let is_template = behind.starts_with("<<");
     !is_template && (behind.starts_with(['=', '<', '>']) || behind.starts_with("!="))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every place in a tree, as its debug text says it.
+    fn spans(pipeline: &Pipeline) -> Vec<Range<usize>> {
+        let text = format!("{pipeline:?}");
+        let number = |text: &str| {
+            let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+            text[..digits].parse::<usize>().unwrap()
+        };
+        let parts = text
+            .split("Span { start: ")
+            .skip(1)
+            .filter_map(|part| Some(number(part)..number(part.split_once(", end: ")?.1)));
+        parts.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn places_lie_in_the_search(parts in prop::collection::vec(prop::sample::select(vec![
+            "a", "é", " ", "| ", "eval ", "stats ", "x=", "(", ")", "\"", "'", "`m`", "`", "```",
+            "count(", " by ", "[", "]", " OR ", "NOT ", "search ", "| rex ", "| lookup ", ",", "1",
+            "| where ", "| join ", "| tstats ", " as ", "+", ".", "| sort ", "-", " IN (", "TERM(",
+        ]), 0..40)) {
+            let search = parts.concat();
+            let definition = "b OR \"c".to_owned();
+            let found = crate::Macro { definition, ..crate::Macro::default() };
+            let environment = Environment {
+                macros: std::collections::BTreeMap::from([("m".to_owned(), found)]),
+                ..Environment::default()
+            };
+            let text = Text { search: &search, place: &Span::new, clock: Clock::Whole };
+            let pipeline = parse(&text, &environment, &mut Vec::new());
+            for span in spans(&pipeline) {
+                prop_assert!(search.get(span.clone()).is_some(), "{:?} in {:?}", span, search);
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_in_a_value_is_read_where_it_stands() {
+        let environment = Environment::default();
+        let span = Span::new(7..20);
+        let mut said = Vec::new();
+        let pipeline = parse_at("search a=$b$ | table c", span, &environment, &mut said);
+        assert_eq!(pipeline.commands.len(), 2);
+        assert!(spans(&pipeline).iter().all(|found| *found == (7..20)));
+        assert!(said.is_empty());
+    }
 }

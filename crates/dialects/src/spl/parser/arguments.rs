@@ -181,12 +181,15 @@ impl Parser<'_> {
         }
     }
 
-    /// Keys of a sort: `-a, +b, num(c), - d`.
+    /// Keys of a sort: `-a, +b, num(c)`. A sign with a blank behind it is for all keys that follow
+    /// without one.
     pub(super) fn sort_keys(&mut self) -> Read<Vec<SortKey>> {
         let mut keys = Vec::new();
+        let (mut all_descending, mut comma) = (false, false);
         loop {
             self.skip_macros();
             if self.eat(TokenKind::Comma, Mode::Arguments) {
+                comma = true;
                 continue;
             }
             let next = self.peek(Mode::Arguments);
@@ -194,11 +197,15 @@ impl Parser<'_> {
                 return Ok(keys);
             }
             let word = next.inner(self.text);
-            if !keys.is_empty() && (self.is_word(&next, "d") || self.is_word(&next, "desc")) {
+            let turns = self.is_word(&next, "d") || self.is_word(&next, "desc");
+            if turns && !keys.is_empty() && !std::mem::take(&mut comma) {
                 return Ok(keys);
             }
             let signed = next.kind == TokenKind::Word && word.starts_with(['-', '+']);
-            let descending = signed && word.starts_with('-');
+            let descending = if signed { word.starts_with('-') } else { all_descending };
+            if signed && word.len() == 1 {
+                all_descending = descending;
+            }
             if signed {
                 let start = next.range.start;
                 self.take(Token { kind: TokenKind::Operator, range: start..start + 1 });

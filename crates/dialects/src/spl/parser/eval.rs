@@ -54,7 +54,7 @@ impl Parser<'_> {
     fn broken_eval(&mut self, start: usize) -> Eval {
         self.at = command_end(self.text, start, self.subsearches > 0);
         let written = self.text.get(start..self.at).unwrap_or_default().trim_end().len();
-        self.behind = start + written;
+        self.last_end = start + written;
         Eval::Broken(self.span_from(start))
     }
 
@@ -115,7 +115,7 @@ impl Parser<'_> {
         let mut left = self.operand()?;
         let mut chain = 0;
         loop {
-            let next = self.peek(Mode::Eval);
+            let next = self.peek_infix();
             let Some((strength, operator)) = self.infix(&next) else { return Ok(left) };
             if strength < least {
                 return Ok(left);
@@ -144,7 +144,7 @@ impl Parser<'_> {
         let mut signs = vec![sign];
         loop {
             operands.push(self.nested(|parser| parser.binary(strength + 1))?);
-            let next = self.peek(Mode::Eval);
+            let next = self.peek_infix();
             if self.infix(&next) != Some((strength, signs[0].value)) {
                 break;
             }
@@ -152,6 +152,16 @@ impl Parser<'_> {
             self.take(next);
         }
         Ok(grouped(operands, &signs))
+    }
+
+    /// The token behind an operand, where `.5` is no number.
+    fn peek_infix(&self) -> Token {
+        let next = self.peek(Mode::Eval);
+        if next.kind == TokenKind::Number && next.inner(self.text).starts_with('.') {
+            let start = next.range.start;
+            return Token { kind: TokenKind::Operator, range: start..start + 1 };
+        }
+        next
     }
 
     /// The operator that `token` is between two operands.
