@@ -14,6 +14,7 @@
 
 pub mod containers;
 mod environment;
+mod regex;
 pub mod sigma;
 pub mod spl;
 mod suggest;
