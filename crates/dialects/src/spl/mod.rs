@@ -7,6 +7,12 @@ use rulestone_ir::{Clock, Diagnostic, Source, Span, Stage};
 use crate::Environment;
 
 pub mod ast;
+mod expand;
+mod lexer;
+mod parser;
+mod print;
+
+pub use print::{print_ast, print_tokens};
 
 /// A search as a container holds it.
 pub struct Text<'a> {
