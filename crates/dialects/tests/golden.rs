@@ -47,7 +47,8 @@ fn outputs(text: &str, kind: &str) -> [(&'static str, String); 3] {
     let servers = vec!["srv*".to_owned(), r"dc\*1".to_owned()];
     let admins = vec!["root".to_owned(), "adm-ann".to_owned()];
     let placeholders = BTreeMap::from([("servers".into(), servers), ("admins".into(), admins)]);
-    let readings = read(text, "rules/case.yml", &Environment { placeholders, ..Environment::default() });
+    let readings =
+        read(text, "rules/case.yml", &Environment { placeholders, ..Environment::default() });
     let runs = |reading: &Reading| Status::of(&reading.diagnostics).runs();
     assert_eq!(readings.iter().all(runs), kind == "ok", "{text}");
     let rules = readings.iter().filter_map(|reading| reading.rule.as_ref());

@@ -98,7 +98,12 @@ static FUNCTIONS: &[EvalFunction] = &[
     function("sha256", 1..=1, Plain(Function::Sha256), ""),
     function("sha512", 1..=1, Plain(Function::Sha512), ""),
     // Time
-    function("now", 0..=0, Plain(Function::Now), "the end of the pane the run looks at, or of all logs"),
+    function(
+        "now",
+        0..=0,
+        Plain(Function::Now),
+        "the end of the pane the run looks at, or of all logs",
+    ),
     function("relative_time", 2..=2, Plain(Function::RelativeTime), ""),
     function("strftime", 2..=2, Plain(Function::FormatTime), "in UTC"),
     function("strptime", 2..=2, Plain(Function::ParseTime), "UTC where the text names no zone"),
@@ -366,7 +371,6 @@ fn json_extract(lowering: &mut Lowering<'_>, arguments: &[Eval], span: Span, row
     }
 }
 
-
 /// A small formula over what is there.
 struct Arithmetic(Span);
 
@@ -442,8 +446,19 @@ fn hypot(lowering: &mut Lowering<'_>, arguments: &[Eval], span: Span, rows: &Row
 /// Whether an expression is a condition: true or false, and nothing else.
 pub(super) fn is_condition(eval: &Eval) -> bool {
     const CONDITIONS: [&str; 13] = [
-        "match", "like", "in", "isnull", "isnotnull", "isnum", "isstr", "isint", "isbool",
-        "cidrmatch", "searchmatch", "true", "false",
+        "match",
+        "like",
+        "in",
+        "isnull",
+        "isnotnull",
+        "isnum",
+        "isstr",
+        "isint",
+        "isbool",
+        "cidrmatch",
+        "searchmatch",
+        "true",
+        "false",
     ];
     use super::ast::Binary;
     match eval {
@@ -466,7 +481,11 @@ pub(super) fn print(eval: &Eval) -> String {
         Eval::Text(text, _) => format!("{text:?}"),
         Eval::Field(name) => {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if name.value.chars().all(plain) { name.value.to_string() } else { format!("'{}'", name.value) }
+            if name.value.chars().all(plain) {
+                name.value.to_string()
+            } else {
+                format!("'{}'", name.value)
+            }
         }
         Eval::Indirect(name) => format!("{{{}}}", name.value),
         Eval::Call { name, arguments, .. } => format!("{}({})", name.value, list(arguments)),

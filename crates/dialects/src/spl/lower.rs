@@ -55,12 +55,10 @@ pub(crate) struct Lowering<'a> {
     depth: usize,
     /// Whether the command at hand is the last one of the whole search.
     last: bool,
-    /// Whether it is the command of the main pipeline.
-    main: bool,
     /// Whether names are those of a data model, before whose last dot stands the data set.
     model: bool,
     /// How the names of columns at hand stand in expressions; the innermost last.
-    scopes: Vec<eval::Scope>,
+    pub(super) scopes: Vec<eval::Scope>,
 }
 
 /// Lowers a search. What cannot be lowered is said.
@@ -80,7 +78,6 @@ pub(crate) fn lower(
         reads: Vec::new(),
         depth: 0,
         last: false,
-        main: true,
         model: false,
         scopes: Vec::new(),
     };
@@ -98,7 +95,7 @@ impl Lowering<'_> {
         }
         self.depth += 1;
         for (at, command) in pipeline.commands.iter().enumerate() {
-            self.last = self.main && self.depth == 1 && at + 1 == pipeline.commands.len();
+            self.last = self.depth == 1 && at + 1 == pipeline.commands.len();
             rows = self.command(rows, command);
             if self.stages.len() > MAX_STAGES {
                 self.unsupported("too-many-stages", "it has too many stages", command.span);
@@ -271,7 +268,12 @@ impl Lowering<'_> {
         self.say(Level::Approximate, code, message, span);
     }
 
-    fn unsupported(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
+    pub(super) fn unsupported(
+        &mut self,
+        code: &'static str,
+        message: impl Into<String>,
+        span: Span,
+    ) {
         self.say(Level::Unsupported, code, message, span);
     }
 

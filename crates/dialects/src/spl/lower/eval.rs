@@ -6,15 +6,14 @@
 
 use std::sync::Arc;
 
-use rulestone_ir::{
-    Case, Elements, Expr, Field, Formula, Function, Predicate, Regex, Span, Test,
-};
+use rulestone_ir::{Case, Elements, Expr, Field, Formula, Function, Predicate, Regex, Span, Test};
 use rulestone_value::{Glob, Piece, Value};
 
 use super::{Lowering, Rows, all, any, is_true, not, test};
 use crate::regex::{Reading, translate};
-use crate::spl::ast::{Binary, Eval, Name, Operator};
+use crate::spl::ast::{Binary, Eval, Name, Operator, Syntax};
 use crate::spl::functions::{self, Build};
+use crate::spl::parser;
 use crate::suggest::nearest;
 
 /// What stands for the value at hand in an expression.
@@ -76,9 +75,7 @@ impl Lowering<'_> {
     pub(crate) fn condition(&mut self, eval: &Eval, rows: &Rows) -> Formula {
         match eval {
             Eval::Binary { operator, left, right } => match operator.value {
-                Binary::And => {
-                    all([self.condition(left, rows), self.condition(right, rows)])
-                }
+                Binary::And => all([self.condition(left, rows), self.condition(right, rows)]),
                 Binary::Or => any([self.condition(left, rows), self.condition(right, rows)]),
                 _ => self.tested(eval, rows, true),
             },
@@ -265,12 +262,7 @@ impl Lowering<'_> {
     }
 
     /// A call with as many arguments as the function can take.
-    pub(crate) fn checked(
-        &mut self,
-        function: Function,
-        arguments: Vec<Expr>,
-        span: Span,
-    ) -> Expr {
+    pub(crate) fn checked(&mut self, function: Function, arguments: Vec<Expr>, span: Span) -> Expr {
         let most = *function.arguments().end();
         if arguments.len() <= most {
             return Expr::call(function, arguments, span);
@@ -319,18 +311,29 @@ impl Lowering<'_> {
 
     /// What `searchmatch` and the ends of a transaction say in the language of searches.
     pub(crate) fn search_match(&mut self, text: &str, span: Span, rows: &Rows) -> Formula {
-        let search = super::super::parser::parse_search_at(
-            text,
-            span,
-            self.environment,
-            self.diagnostics,
-        );
+        let search = parser::parse_search_at(text, span, self.environment, self.diagnostics);
         self.formula(&search, rows, false)
+    }
+
+    /// A condition that stands in the value of an option.
+    pub(super) fn condition_in_text(
+        &mut self,
+        text: &str,
+        span: Span,
+        rows: &Rows,
+    ) -> Option<Formula> {
+        let text = format!("| where {text}");
+        let pipeline = parser::parse_at(&text, span, self.environment, self.diagnostics);
+        match pipeline.commands.first().map(|command| &command.syntax) {
+            Some(Syntax::Where(eval)) => Some(self.condition(eval, rows)),
+            _ => None,
+        }
     }
 
     /// A name in an expression: a field, one of the three words, or the value at hand.
     fn named(&mut self, name: &Name, rows: &Rows) -> Expr {
-        let element = matches!(self.scopes.last(), Some(Scope::Elements(own)) if *own == name.value);
+        let element =
+            matches!(self.scopes.last(), Some(Scope::Elements(own)) if *own == name.value);
         if element {
             return Expr::This;
         }
@@ -469,7 +472,11 @@ fn split(function: Function, mut arguments: Vec<Expr>, most: usize, span: Span) 
                 Expr::call(function, arguments.collect(), span)
             });
             let parts: Vec<_> = parts.collect();
-            if parts.len() > most { split(Function::Or3, parts, most, span) } else { Expr::call(Function::Or3, parts, span) }
+            if parts.len() > most {
+                split(Function::Or3, parts, most, span)
+            } else {
+                Expr::call(Function::Or3, parts, span)
+            }
         }
         // What does not fit is the value for else.
         Function::Case => {

@@ -142,7 +142,8 @@ impl Lowering<'_> {
             return Formula::TRUE;
         }
         if !value.quoted && matches!(&*value.text, "and" | "or" | "not") {
-            let message = format!("`{}` is a word to look for: operators are upper case", value.text);
+            let message =
+                format!("`{}` is a word to look for: operators are upper case", value.text);
             self.note("lowercase-operator", message, value.span);
         }
         let _ = negated;
@@ -169,7 +170,8 @@ impl Lowering<'_> {
     fn is_store(&mut self, name: &Name, rows: &Rows) -> bool {
         let is = STORES.contains(&&*name.value) && rows.columns.is_of_event(&name.value);
         if is {
-            let message = format!("`{}` is no property of logs: all of them are searched", name.value);
+            let message =
+                format!("`{}` is no property of logs: all of them are searched", name.value);
             self.note_once("index-ignored", message, name.span);
         }
         is

@@ -138,10 +138,7 @@ pub(super) fn edge(text: &str, span: Span) -> Option<Edge> {
     }
     let back = back(text)?;
     let arguments = vec![now(), Expr::text(text)];
-    Some(Edge::At {
-        moment: Expr::call(Function::RelativeTime, arguments, span),
-        back: Some(back),
-    })
+    Some(Edge::At { moment: Expr::call(Function::RelativeTime, arguments, span), back: Some(back) })
 }
 
 /// `MM/DD/YYYY:HH:MM:SS` in UTC as seconds since the epoch, or a date as ISO 8601 has it.
@@ -170,7 +167,8 @@ fn back(text: &str) -> Option<i64> {
         let part = part.to_ascii_lowercase();
         let (number, unit) = with_unit(&part)?;
         // `@w1` is a weekday.
-        let unit = if sign == '@' { part.trim_end_matches(|c: char| c.is_ascii_digit()) } else { unit };
+        let unit =
+            if sign == '@' { part.trim_end_matches(|c: char| c.is_ascii_digit()) } else { unit };
         let unit = match months_of(unit) {
             Some(months) => i64::from(months) * 31 * 86_400,
             None if unit.is_empty() => 1,
