@@ -93,7 +93,7 @@ struct Parser<'a> {
     /// Where the next token is looked for.
     at: usize,
     /// Where the token before ended.
-    behind: usize,
+    last_end: usize,
     /// Levels of recursion.
     depth: usize,
     /// Subsearches that wait for their `]`.
@@ -116,7 +116,7 @@ impl<'a> Parser<'a> {
             place,
             diagnostics,
             at: 0,
-            behind: 0,
+            last_end: 0,
             depth: 0,
             subsearches: 0,
             mistakes: 0,
@@ -219,7 +219,7 @@ impl<'a> Parser<'a> {
             self.taken.push(Token { kind: TokenKind::Word, range: range.clone() });
         }
         self.at = end;
-        self.behind = range.end.max(self.behind);
+        self.last_end = range.end.max(self.last_end);
         Syntax::Other { text: name }
     }
 
@@ -279,7 +279,7 @@ impl<'a> Parser<'a> {
 
     fn take(&mut self, token: Token) {
         self.at = token.range.end;
-        self.behind = token.range.end;
+        self.last_end = token.range.end;
         if token.kind != TokenKind::End {
             self.taken.push(token);
         }
@@ -344,7 +344,7 @@ impl<'a> Parser<'a> {
 
     /// From `start` to behind the last token.
     fn span_from(&self, start: usize) -> Span {
-        self.span(start..self.behind.max(start))
+        self.span(start..self.last_end.max(start))
     }
 
     fn spanned(&self, token: &Token, value: &str) -> Name {

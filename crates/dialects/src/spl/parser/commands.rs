@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use rulestone_ir::{Diagnostic, Level};
+
 use super::{Parser, Read};
 use crate::spl::ast::{Boundary, LookupOutput, Name, Search, Setting, SortKey, Spanned, Syntax};
 use crate::spl::expand::Expanded;
-use crate::spl::lexer::{Mode, Token, TokenKind, command_end};
+use crate::spl::lexer::{Mode, Token, TokenKind, command_end, token, unescape};
 
 /// How the arguments of a command are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -267,12 +269,7 @@ impl Parser<'_> {
         let named = next.kind == TokenKind::Word || next.kind == TokenKind::Name;
         let mut ahead = None;
         if named {
-            let sign = crate::spl::lexer::token(
-                self.text,
-                next.range.end,
-                Mode::Arguments,
-                self.subsearches > 0,
-            );
+            let sign = token(self.text, next.range.end, Mode::Arguments, self.subsearches > 0);
             ahead = (sign.kind == TokenKind::Operator).then_some(sign);
         }
         let Some(sign) = ahead else {
@@ -287,26 +284,35 @@ impl Parser<'_> {
         Ok(Syntax::Regex { field: Some(field), negated, pattern })
     }
 
-    /// A regular expression in quotes, or one word without.
+    /// A regular expression in quotes, or one word without. Quotes around a part of it are a
+    /// mistake that is made often, and what is meant is certain.
     fn pattern(&mut self) -> Read<Name> {
         self.skip_macros();
-        let next = self.peek(Mode::Setting);
-        match next.kind {
-            TokenKind::Text => {
-                self.take(next.clone());
-                Ok(self.name_of(&next))
+        let first = self.peek(Mode::Setting);
+        let (start, mut end) = (first.range.start, first.range.start);
+        let (mut value, mut parts, mut quoted) = (String::new(), 0, 0);
+        while let Some(part) = pattern_part(self.text, end, self.subsearches > 0) {
+            if part.kind == TokenKind::Unclosed {
+                return Err(self.unexpected(&part, "close it"));
             }
-            TokenKind::Word | TokenKind::Open | TokenKind::OpenBracket => {
-                let rest = self.text.get(next.range.start..).unwrap_or_default();
-                let stop = |c: char| c.is_whitespace() || matches!(c, '|' | '"');
-                let len = rest.find(stop).unwrap_or(rest.len()).max(1);
-                let range = next.range.start..next.range.start + len;
-                let word = Token { kind: TokenKind::Word, range };
-                self.take(word.clone());
-                Ok(self.name_of(&word))
-            }
-            _ => Err(self.unexpected(&next, "a regular expression in quotes is expected")),
+            value.push_str(&unescape(part.inner(self.text)));
+            end = part.range.end;
+            parts += 1;
+            quoted += usize::from(part.kind == TokenKind::Text);
         }
+        if parts == 0 {
+            return Err(self.unexpected(&first, "a regular expression in quotes is expected"));
+        }
+        let token = Token { kind: TokenKind::Word, range: start..end };
+        if quoted > 0 && parts > 1 {
+            let message = "the quotes stand inside of the regular expression; it is read as if \
+                they stood around it";
+            let span = self.span(token.range.clone());
+            let diagnostic = Diagnostic::new(Level::Approximate, "misplaced-quote", message, span);
+            self.diagnostics.push(diagnostic.with_help("put the quotes around the expression"));
+        }
+        self.take(token.clone());
+        Ok(self.spanned(&token, &value))
     }
 
     fn bin(&mut self) -> Read<Syntax> {
@@ -638,6 +644,39 @@ impl Parser<'_> {
             settings.push(Self::setting_of("argument", argument));
         }
     }
+}
+
+/// The part of a regular expression at `at`: one in quotes, or one up to the next quote. None where
+/// a blank, `|` or the `]` of a subsearch ends it.
+fn pattern_part(text: &str, at: usize, nested: bool) -> Option<Token> {
+    let rest = text.get(at..).unwrap_or_default();
+    let first = rest.chars().next()?;
+    if first == '"' {
+        return Some(token(text, at, Mode::Setting, false));
+    }
+    let (mut escaped, mut brackets) = (false, 0_usize);
+    let ends = |c: char| match c {
+        _ if escaped => {
+            escaped = false;
+            c.is_whitespace()
+        }
+        '\\' => {
+            escaped = true;
+            false
+        }
+        '[' => {
+            brackets += 1;
+            false
+        }
+        ']' if brackets == 0 => nested,
+        ']' => {
+            brackets -= 1;
+            false
+        }
+        c => c.is_whitespace() || matches!(c, '|' | '"'),
+    };
+    let len = rest.find(ends).unwrap_or(rest.len());
+    (len > 0).then(|| Token { kind: TokenKind::Word, range: at..at + len })
 }
 
 /// Where the bracket closes that is open before `from`.

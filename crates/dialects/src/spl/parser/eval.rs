@@ -54,7 +54,7 @@ impl Parser<'_> {
     fn broken_eval(&mut self, start: usize) -> Eval {
         self.at = command_end(self.text, start, self.subsearches > 0);
         let written = self.text.get(start..self.at).unwrap_or_default().trim_end().len();
-        self.behind = start + written;
+        self.last_end = start + written;
         Eval::Broken(self.span_from(start))
     }
 

@@ -51,7 +51,7 @@ impl Parser<'_> {
             let end = crate::spl::lexer::command_end(self.text, start, self.subsearches > 0);
             self.at = end;
             let written = self.text.get(start..end).unwrap_or_default().trim_end().len();
-            self.behind = start + written;
+            self.last_end = start + written;
             Search::Broken(self.span_from(start))
         })
     }
@@ -85,7 +85,14 @@ impl Parser<'_> {
     fn search_or(&mut self, stops: &[&str]) -> Read<Search> {
         let mut parts = vec![self.search_not(stops)?];
         loop {
-            let next = self.peek(Mode::Search);
+            let mut next = self.peek(Mode::Search);
+            if next.kind == TokenKind::Comma {
+                let behind = self.behind(&next);
+                if self.is_keyword(&behind, "OR") {
+                    self.comma(next);
+                    next = behind;
+                }
+            }
             if !self.is_keyword(&next, "OR") {
                 return Ok(joined(parts, Search::Or));
             }
@@ -146,14 +153,7 @@ impl Parser<'_> {
             return self.comparison(&first, next);
         }
         if self.is_keyword_of(&next, "IN") {
-            let mut ahead = next.clone();
-            ahead = crate::spl::lexer::token(
-                self.text,
-                ahead.range.end,
-                Mode::Search,
-                self.subsearches > 0,
-            );
-            if matches!(ahead.kind, TokenKind::Open | TokenKind::OpenBracket) {
+            if matches!(self.behind(&next).kind, TokenKind::Open | TokenKind::OpenBracket) {
                 self.take(next);
                 return self.values_in(&first);
             }
@@ -183,7 +183,7 @@ impl Parser<'_> {
         match next.kind {
             TokenKind::Text => {}
             TokenKind::Word => {
-                let adjacent = next.range.start == self.behind;
+                let adjacent = next.range.start == self.last_end;
                 if !adjacent && ["OR", "AND", "NOT"].contains(&next.inner(self.text)) {
                     return Err(self.unexpected(&next, "a value is expected"));
                 }
@@ -193,9 +193,8 @@ impl Parser<'_> {
                     return Ok(Search::Case(Some(field), self.token_in_parentheses()?));
                 }
                 if next.inner(self.text) == "TERM" && rest.starts_with('(') {
-                    self.take(next);
-                    let value = self.token_in_parentheses()?;
-                    let value = SearchValue { text: value.value, quoted: true, span: value.span };
+                    self.take(next.clone());
+                    let value = self.listed_value(&next)?;
                     return Ok(Search::Compare { field, operator, value });
                 }
             }
@@ -282,7 +281,7 @@ impl Parser<'_> {
                 TokenKind::Comma | TokenKind::Macro => self.take(next),
                 TokenKind::Word | TokenKind::Text => {
                     self.take(next.clone());
-                    values.push(self.search_value(&next));
+                    values.push(self.listed_value(&next)?);
                 }
                 TokenKind::End | TokenKind::Pipe => {
                     let message = "this parenthesis is not closed";
@@ -291,6 +290,16 @@ impl Parser<'_> {
                 _ => return Err(self.unexpected(&next, "a value is expected")),
             }
         }
+    }
+
+    /// A value of a list; some write `TERM(…)` there.
+    fn listed_value(&mut self, token: &Token) -> Read<SearchValue> {
+        let rest = self.text.get(token.range.end..).unwrap_or_default();
+        if token.inner(self.text) != "TERM" || !rest.starts_with('(') {
+            return Ok(self.search_value(token));
+        }
+        let value = self.token_in_parentheses()?;
+        Ok(SearchValue { text: value.value, quoted: true, span: value.span })
     }
 
     /// What stands in the parentheses of `TERM` and `CASE`: everything up to the `)`.
@@ -317,6 +326,11 @@ impl Parser<'_> {
         let message = "a comma between search terms is taken for a blank".to_owned();
         self.note("search-comma", comma.range.clone(), message, "write `AND` or `OR`");
         self.take(comma);
+    }
+
+    /// The token behind another one.
+    fn behind(&self, token: &Token) -> Token {
+        crate::spl::lexer::token(self.text, token.range.end, Mode::Search, self.subsearches > 0)
     }
 
     pub(super) fn search_value(&self, token: &Token) -> SearchValue {
