@@ -79,9 +79,7 @@ fn rule_args(args: &ExplainArgs) -> RuleArgs {
         rules: if is_file { vec![file] } else { own.rules.clone() },
         only: if is_file { Vec::new() } else { vec![args.rule.clone()] },
         min_severity: None,
-        placeholders: own.placeholders.clone(),
-        views: own.views.clone(),
-        strict: own.strict,
+        ..own.clone()
     }
 }
 
