@@ -15,6 +15,7 @@
 pub mod conf;
 pub mod containers;
 mod environment;
+mod regex;
 pub mod sigma;
 pub mod spl;
 mod suggest;
