@@ -9,6 +9,7 @@ use rulestone_ir::{Case, Field, Measure, Rule, Severity, Source, StageKind, Test
 use rulestone_value::{Time, Value, fold};
 
 use crate::attack::{AlertTechnique, Tactic, tactics_of, techniques_of};
+use crate::columns;
 use crate::entity::{Entity, EntityType, EntityView, Role};
 use crate::identity::{AlertId, Identity};
 
@@ -91,19 +92,20 @@ impl Alert {
         }
         let meta = &hit.rule.meta;
         let techniques = techniques_of(&meta.attack);
-        let entities = view.entities();
         let matched = explain(hit.filter(), hit.scope_kind, hit.event).matched;
+        let fields = hit.row.map_or_else(|| output_row(hit, &matched), <[_]>::to_vec);
+        let entities = columns::entities(hit.rule, &fields, view.entities());
         Alert {
             id: identity.finish(),
             time: hit.event.time,
             severity: meta.severity,
-            risk_score: meta.severity.risk_score(),
+            risk_score: risk_score(hit.rule),
             building_block: hit.rule.trigger.building_block,
-            message: message(&meta.title, &entities),
+            message: message(hit.rule, &fields, &entities),
             tactics: tactics_of(&meta.attack, &techniques),
             techniques,
             entities,
-            fields: hit.row.map_or_else(|| output_row(hit, &matched), <[_]>::to_vec),
+            fields,
             evidence: evidence(hit),
             evidence_total: hit.evidence.len().max(1) as u64,
             notes: hit.notes.to_vec(),
@@ -139,14 +141,15 @@ impl Alert {
             Some(row) => (matched_first(found), row.to_vec()),
             None => measured(found),
         };
+        let entities = columns::entities(found.rule, &fields, entities);
         let evidence = found.evidence.iter().take(EVIDENCE);
         Alert {
             id: identity.finish(),
             time: Some(Time::from_ticks(found.finding.time)),
             severity: meta.severity,
-            risk_score: meta.severity.risk_score(),
+            risk_score: risk_score(found.rule),
             building_block: found.rule.trigger.building_block,
-            message: message(&meta.title, &entities),
+            message: message(found.rule, &fields, &entities),
             tactics: tactics_of(&meta.attack, &techniques),
             techniques,
             entities,
@@ -266,14 +269,23 @@ fn evidence(hit: &Hit<'_>) -> Vec<Evidence> {
     parts.map(|(log, event)| Evidence { log: log.clone(), event: event.clone() }).collect()
 }
 
-/// The title, with whom it is about.
-fn message(title: &str, entities: &[Entity]) -> String {
+/// What the rule says it risks, else what its severity stands for.
+fn risk_score(rule: &Rule) -> u8 {
+    rule.trigger.risk_score.unwrap_or(rule.meta.severity.risk_score())
+}
+
+/// The rule's own message, else its title with whom it is about.
+fn message(rule: &Rule, fields: &[(Arc<str>, Value)], entities: &[Entity]) -> String {
+    if let Some(message) = columns::message(&rule.trigger, fields) {
+        return message;
+    }
+    let title = &rule.meta.title;
     let of = |kind| entities.iter().find(|entity| entity.kind == kind).map(|e| e.value.as_str());
     match (of(EntityType::Host), of(EntityType::User)) {
         (Some(host), Some(user)) => format!("{title} on {host} by {user}"),
         (Some(host), None) => format!("{title} on {host}"),
         (None, Some(user)) => format!("{title} by {user}"),
-        (None, None) => title.to_owned(),
+        (None, None) => title.clone(),
     }
 }
 
