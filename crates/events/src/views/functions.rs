@@ -49,6 +49,7 @@ const FUNCTIONS: &[Function] = &[
     Function { name: "without", arguments: 2..=2, usage: "two", call: without },
     Function { name: "split", arguments: 2..=2, usage: "two", call: split },
     Function { name: "count", arguments: 1..=1, usage: "one", call: count },
+    Function { name: "command_with_path", arguments: 2..=2, usage: "two", call: command_with_path },
     Function { name: "xml_escaped", arguments: 1..=1, usage: "one", call: xml_escaped },
 ];
 
@@ -340,4 +341,23 @@ fn xml_escaped(values: &[Value]) -> Value {
         value => value.clone(),
     };
     Value::list(values[0].elements().iter().map(escaped))
+}
+
+/// A command line, where its program is given without a folder with the program's path in its
+/// place; the path alone where there is no command line.
+fn command_with_path(values: &[Value]) -> Value {
+    let [command, path] = values else { return Value::Null };
+    let (Some(command), Some(image)) = (command.text(), path.text()) else {
+        return filled(values);
+    };
+    let (program, arguments) = match command.strip_prefix('"').and_then(|rest| rest.split_once('"'))
+    {
+        Some((program, arguments)) => (program, arguments),
+        None => command.split_once(char::is_whitespace).unwrap_or((&*command, "")),
+    };
+    if program.contains('\\') {
+        return values[0].clone();
+    }
+    let quote = if image.contains(char::is_whitespace) { "\"" } else { "" };
+    Value::String(format!("{quote}{image}{quote} {}", arguments.trim_start()))
 }

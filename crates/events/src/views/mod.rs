@@ -221,7 +221,12 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("sigma", "linux_services.toml", include_str!("sigma/linux_services.toml")),
     ("sigma", "cloud.toml", include_str!("sigma/cloud.toml")),
     ("sigma", "network.toml", include_str!("sigma/network.toml")),
+    // Sets of fields first, and the particular before the general.
+    ("splunk", "headers.toml", include_str!("splunk/headers.toml")),
     ("splunk", "sysmon.toml", include_str!("splunk/sysmon.toml")),
+    ("splunk", "security.toml", include_str!("splunk/security.toml")),
+    ("splunk", "windows.toml", include_str!("splunk/windows.toml")),
+    ("splunk", "crowdstrike.toml", include_str!("splunk/crowdstrike.toml")),
     ("splunk", "other.toml", include_str!("splunk/other.toml")),
     ("cim", "endpoint.toml", include_str!("cim/endpoint.toml")),
 ];
