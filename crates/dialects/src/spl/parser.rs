@@ -20,7 +20,7 @@ use std::sync::Arc;
 use rulestone_ir::{Clock, Diagnostic, Level, Span};
 
 use super::Text;
-use super::ast::{Command, Name, Pipeline, Spanned, Syntax};
+use super::ast::{Command, Name, Pipeline, Search, Spanned, Syntax};
 use super::expand::{Expanded, expand};
 use super::lexer::{Mode, Token, TokenKind, command_end, token};
 use crate::environment::Environment;
@@ -50,6 +50,19 @@ pub(super) fn parse_at(
 ) -> Pipeline {
     let place = |_: Range<usize>| span;
     parse(&Text { search, place: &place, clock: Clock::Whole }, environment, diagnostics)
+}
+
+/// Reads a search expression that stands in a value at `span`.
+pub(super) fn parse_search_at(
+    search: &str,
+    span: Span,
+    environment: &Environment,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Search {
+    let place = |_: Range<usize>| span;
+    let expanded = expand(search, &place, environment, diagnostics);
+    let mut parser = Parser::new(&expanded, &place, diagnostics);
+    parser.search_expression(&[])
 }
 
 /// Reads a search, and hands out its tokens as the parser took them.
