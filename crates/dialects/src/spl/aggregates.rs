@@ -74,7 +74,7 @@ static AGGREGATES: &[Aggregate] = &[
         limits: "of bins of `timechart`, not run",
         aggregator: None,
     },
-    Aggregate { names: &["sparkline"], limits: "a picture, not run", aggregator: None },
+    Aggregate { names: &["sparkline"], limits: "a picture, left out", aggregator: None },
 ];
 
 /// The function of a name: `p95` too.

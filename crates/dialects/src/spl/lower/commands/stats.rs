@@ -112,6 +112,11 @@ pub(super) fn measures(
 
 fn measure(lowering: &mut Lowering<'_>, own: &Measure, rows: &Rows) -> Option<RowMeasure> {
     let name = &*own.function.value;
+    if name == "sparkline" {
+        let message = "`sparkline` draws a picture, and is left out";
+        lowering.approximate("no-sparkline", message, own.span);
+        return None;
+    }
     let Some(function) = aggregates::find(name) else {
         let message = format!("there is no function `{name}` of statistics that is run");
         lowering.unsupported("unsupported-aggregate", message, own.function.span);
