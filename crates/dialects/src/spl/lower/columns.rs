@@ -66,11 +66,6 @@ impl Columns {
         self.is_of_event(name) && !self.others
     }
 
-    /// Whether there are fields of events among them.
-    pub(super) fn are_of_events(&self) -> bool {
-        self.events
-    }
-
     fn add(&mut self, name: &Arc<str>) {
         if !self.has(name) {
             self.names.push(name.clone());
