@@ -18,7 +18,7 @@ impl Aggregate {
     }
 
     fn is_percentile(&self) -> bool {
-        self.names.first().is_some_and(|name| name.starts_with('p'))
+        self.names.first().is_some_and(|name| name.contains('<'))
     }
 }
 

@@ -174,10 +174,10 @@ impl Lowering<'_> {
                 Known::Always(formula) => Some(Known::Always(not(formula))),
                 other => Some(other),
             },
-            ("match", [Eval::Field(name), Eval::Text(text, at)]) => {
-                let regex = self.regex(text, *at)?;
-                self.strict(name, Test::Regex(regex), span, rows)
-            }
+            ("match", [Eval::Field(name), Eval::Text(text, at)]) => match self.regex(text, *at) {
+                Some(regex) => self.strict(name, Test::Regex(regex), span, rows),
+                None => Some(Known::Always(Formula::TRUE)),
+            },
             ("like", [Eval::Field(name), Eval::Text(text, _)]) => {
                 self.strict(name, Test::Wildcard(like(text)), span, rows)
             }
