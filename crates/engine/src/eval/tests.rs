@@ -304,7 +304,7 @@ fn formulas_over_rows() {
         ("mv", Value::list([Value::string("x"), Value::string("y")])),
     ]);
     let test = |name: &str, test: Test| Formula::Test(predicate(name, test, Case::Insensitive));
-    let field = |name: &str| Field::Named { schema: Schema::Sigma, name: name.into() };
+    let field = |name: &str| Field::Named { schema: Schema::Raw, name: name.into() };
     let is_true = |text: &str| Formula::IsTrue(Box::new(read(text)));
     let cases = [
         (Formula::TRUE, true),
@@ -359,6 +359,45 @@ fn filters_within_expressions() {
     ] {
         let compiled = Compiled::new(&expr, &mut names);
         assert_eq!(shown(&compiled.value(&Context::of(&names, &values))), expected, "{expr:?}");
+    }
+}
+
+/// A row that gives values by name.
+struct Named(Vec<(&'static str, Value)>);
+
+impl crate::reference::Row for Named {
+    fn value(&self, _: Schema, name: &std::sync::Arc<str>) -> std::rc::Rc<Value> {
+        let value = self.0.iter().find(|(own, _)| **own == **name);
+        std::rc::Rc::new(value.map(|(_, value)| value.clone()).unwrap_or_default())
+    }
+
+    fn any(&self, passes: &mut dyn FnMut(&Value) -> bool) -> bool {
+        self.0.iter().any(|(_, value)| passes(value))
+    }
+}
+
+#[test]
+fn the_reference_asks_expressions_too() {
+    let columns = vec![("a", Value::Integer(7)), ("n", Value::Null), ("which", Value::string("a"))];
+    let (mut names, values) = row(&columns);
+    let row = Named(columns);
+    let holds = Formula::Test(predicate("a", Test::Equals("7".to_owned()), Case::Sensitive));
+    let indirect = vec![Expr::Indirect("which".into()), Expr::Literal(Value::Integer(7))];
+    let cases = [
+        (read("gt_any($a, 5)"), true),
+        (read("gt_any($a, 9)"), false),
+        (read("eq_any($n, 1)"), false),
+        (read("is_null($n)"), true),
+        (read("is_not_null(elements_where($a, eq_any(this, 7)))"), true),
+        (Expr::call(Function::EqAny, indirect, Span::default()), true),
+        (Expr::Holds(Box::new(holds)), true),
+        (Expr::Sibling("*".into()), false),
+    ];
+    for (expr, expected) in cases {
+        let formula = Formula::IsTrue(Box::new(expr));
+        assert_eq!(crate::reference::row_holds(&formula, &row), expected, "{formula:?}");
+        let compiled = CompiledFormula::new(&formula, &mut names);
+        assert_eq!(compiled.holds(&Context::of(&names, &values)), expected, "{formula:?}");
     }
 }
 
@@ -465,7 +504,7 @@ fn what_is_deep_or_long_is_bounded() {
         let arguments = arguments.into_iter().map(Expr::Literal).collect();
         evaluated(&Expr::call(function, arguments, Span::default())).1
     };
-    let text = Value::string;
+    let text = |text: &str| Value::string(text);
     let long = "x".repeat(9 << 20);
     let cases = [
         (Function::JsonValid, vec![text(&deep)], Value::Bool(false)),
@@ -474,7 +513,7 @@ fn what_is_deep_or_long_is_bounded() {
         (Function::Concat, vec![text(&long), text(&long)], Value::Null),
         (Function::Add, vec![text(&long), text(&long)], Value::Null),
         (Function::MvRange, vec![Value::Integer(0), Value::Float(1e300)], Value::Null),
-        (Function::RegexFindAny, vec![text("a"), text("(?:a{500}){500}".repeat(40))], Value::Null),
+        (Function::RegexFindAny, vec![text("a"), text(&"(?:a{500}){500}".repeat(40))], Value::Null),
     ];
     for (function, arguments, expected) in cases {
         assert_eq!(call(function, arguments), expected, "{function}");
