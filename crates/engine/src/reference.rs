@@ -276,12 +276,17 @@ fn regex_found(regex: &Regex, text: &str) -> bool {
 
 /// Makes an expression ready; `None` for one that is too large.
 pub(crate) fn compile(regex: &Regex) -> Option<fancy_regex::Regex> {
+    compile_within(regex, 64 << 20)
+}
+
+/// The same for one of so many bytes at most.
+pub(crate) fn compile_within(regex: &Regex, most: usize) -> Option<fancy_regex::Regex> {
     fancy_regex::RegexBuilder::new(&regex.pattern)
         .case_insensitive(regex.ignore_case)
         .multi_line(regex.multi_line)
         .dot_matches_new_line(regex.dot_all)
         .backtrack_limit(BACKTRACK_LIMIT)
-        .delegate_size_limit(64 << 20)
+        .delegate_size_limit(most)
         .build()
         .ok()
 }
