@@ -160,7 +160,7 @@ fn predicate_of_row_holds(predicate: &Predicate, row: &impl Row) -> bool {
 
 /// What a field of the schema reads in an event.
 pub fn field_value(name: &str, kind: &ScopeKind, event: &Event) -> Value {
-    kind.field(name).value(&|raw| event.get(raw).clone())
+    kind.field(name).value(&|raw| event.value(raw))
 }
 
 /// An event read as one of a scope's kinds. What a field reads is looked up once.

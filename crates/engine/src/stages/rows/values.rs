@@ -1,0 +1,1 @@
+//! Values as stages see them: as text, as numbers, in order.
