@@ -17,8 +17,8 @@
 //!   or `false`, as logs have it.
 
 mod formula;
-mod functions;
-mod number;
+pub(crate) mod functions;
+pub(crate) mod number;
 mod ready;
 
 use std::borrow::Cow;
