@@ -6,7 +6,6 @@
 
 mod correlate;
 mod pattern;
-#[cfg_attr(not(test), expect(dead_code, reason = "pipelines are not run yet"))]
 pub(crate) mod rows;
 mod threshold;
 

@@ -4,6 +4,8 @@
 //! list in a key is in the group of each element. A group's row rests on all of its rows, of which
 //! it remembers the first ten, the last and how many.
 
+use std::sync::Arc;
+
 use rulestone_ir::{Aggregate, NullKey};
 use rulestone_value::Value;
 
@@ -33,7 +35,7 @@ struct Group {
 
 impl AggregateStage {
     pub(super) fn new(aggregate: &Aggregate, names: &mut Names) -> Self {
-        let pair = |(from, into): &(_, _)| (names.slot(from), names.slot(into));
+        let pair = |(from, into): &(Arc<str>, Arc<str>)| (names.slot(from), names.slot(into));
         let by: Vec<(Slot, Slot)> = aggregate.by.iter().map(pair).collect();
         let keys = by.iter().map(|(from, _)| *from).collect();
         AggregateStage {
@@ -100,7 +102,8 @@ impl OverPane for AggregateStage {
                 columns.iter().zip(&at).map(|(elements, at)| &elements[*at]).collect();
             self.add(run, &key, &row)?;
             // The next combination, like an odometer.
-            let Some(wheel) = (0..at.len()).rev().find(|wheel| at[*wheel] + 1 < columns[*wheel].len())
+            let Some(wheel) =
+                (0..at.len()).rev().find(|wheel| at[*wheel] + 1 < columns[*wheel].len())
             else {
                 return Ok(());
             };

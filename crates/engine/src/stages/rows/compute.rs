@@ -90,3 +90,53 @@ fn each(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::{Expr, Function, NamePattern, RowStage, Target};
+
+    use crate::stages::rows::notation::{call, check, field, literal};
+
+    fn name(name: &str) -> Target {
+        Target::Name(Arc::from(name))
+    }
+
+    #[test]
+    fn each_step_sees_those_before() {
+        let sum = call(Function::Add, vec![field("a"), literal("1")]);
+        let steps = vec![
+            (name("b"), sum.clone()),
+            (name("a"), literal("0")),
+            (name("c"), sum),
+            (name("d"), field("absent")),
+        ];
+        // Null takes a column away.
+        let expected = "a=0 b=2 c=1\na=0 c=1";
+        check(RowStage::Compute { steps }, "a=1 d=9\nb=5", expected);
+    }
+
+    #[test]
+    fn a_column_named_by_another() {
+        let steps = vec![(Target::Indirect(Arc::from("n")), literal("7"))];
+        check(RowStage::Compute { steps }, "n=x\nm=1", "n=x x=7\nm=1");
+    }
+
+    #[test]
+    fn every_column_of_a_pattern() {
+        let each = |patterns: &[&str], into, expr| {
+            let patterns = patterns.iter().map(|pattern| NamePattern::new(*pattern)).collect();
+            RowStage::Compute {
+                steps: vec![(Target::Each(patterns, NamePattern::new(into)), expr)],
+            }
+        };
+        let upper = call(Function::Upper, vec![Expr::This]);
+        let input = "a_x=p b_x=[q,r] c=s\nc=t";
+        check(each(&["*_x"], "*_x", upper.clone()), input, "a_x=P b_x=[Q,R] c=s\nc=t");
+        check(each(&["*_x"], "up_*", upper), input, "a_x=p b_x=[q,r] c=s up_a=P up_b=[Q,R]\nc=t");
+        // A name is worked where it is absent too.
+        let missing = call(Function::Coalesce, vec![Expr::This, Expr::ThisName]);
+        check(each(&["c", "d"], "*", missing), "c=1", "c=1 d=d");
+    }
+}

@@ -90,3 +90,37 @@ impl OverPane for DedupStage {
         self.last = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::{Dedup, Keep, RowStage};
+
+    use crate::stages::rows::notation::{check, names};
+
+    #[test]
+    fn the_first_of_each() {
+        let plain = Dedup {
+            by: names("a b"),
+            keep: 1,
+            consecutive: false,
+            null: Keep::Drop,
+            keep_rows: false,
+        };
+        let input = "a=1 b=x c=1\na=1 b=y\na='1' b=x c=2\na=1\na=[1,2] b=x\na=[1,2] b=x c=3";
+        for (dedup, expected) in [
+            (plain.clone(), "a=1 b=x c=1\na=1 b=y\na=[1,2] b=x"),
+            (Dedup { null: Keep::Keep, ..plain.clone() }, "a=1 b=x c=1\na=1 b=y\na=1\na=[1,2] b=x"),
+            (
+                Dedup { consecutive: true, ..plain.clone() },
+                "a=1 b=x c=1\na=1 b=y\na='1' b=x c=2\na=[1,2] b=x",
+            ),
+            (
+                Dedup { keep: 2, ..plain.clone() },
+                "a=1 b=x c=1\na=1 b=y\na='1' b=x c=2\na=[1,2] b=x\na=[1,2] b=x c=3",
+            ),
+            (Dedup { keep_rows: true, ..plain }, "a=1 b=x c=1\na=1 b=y\nc=2\na=[1,2] b=x\nc=3"),
+        ] {
+            check(RowStage::Dedup(dedup), input, expected);
+        }
+    }
+}

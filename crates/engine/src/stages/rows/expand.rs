@@ -37,3 +37,21 @@ impl RowWise for ExpandStage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::RowStage;
+
+    use crate::stages::rows::notation::check;
+
+    #[test]
+    fn one_row_an_element() {
+        let expand = |limit| RowStage::Expand { field: Arc::from("a"), limit };
+        let input = "a=[1,2,3] b=x\na=4\nb=y";
+        check(expand(None), input, "a=1 b=x\na=2 b=x\na=3 b=x\na=4\nb=y");
+        check(expand(Some(2)), input, "a=1 b=x\na=2 b=x\na=4\nb=y");
+        check(expand(Some(0)), "a=[1,2]", "a=1\na=2");
+    }
+}

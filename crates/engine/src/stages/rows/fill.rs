@@ -130,3 +130,30 @@ impl OverPane for FillDownStage {
         self.last = Vec::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::{FillFields, NamePattern, RowStage};
+    use rulestone_value::Value;
+
+    use crate::stages::rows::notation::{check, names};
+
+    #[test]
+    fn where_there_is_nothing() {
+        let fill = |fields| RowStage::Fill { fields, value: Value::Integer(0) };
+        let input = "a=1\nb=[2,3]\n-";
+        let some = FillFields::Names(names("a z"));
+        check(fill(some), input, "a=1 z=0\na=0 b=[2,3] z=0\na=0 z=0");
+        check(fill(FillFields::All), input, "a=1 b=0\na=0 b=[2,3]\na=0 b=0");
+    }
+
+    #[test]
+    fn the_last_value_goes_on() {
+        let down = |fields: &str| RowStage::FillDown {
+            fields: names(fields).into_iter().map(NamePattern::new).collect(),
+        };
+        let input = "b=1\na=1\n-\na=[2,3]\nb=2";
+        check(down(""), input, "b=1\na=1 b=1\na=1 b=1\na=[2,3] b=1\na=[2,3] b=2");
+        check(down("a"), input, "b=1\na=1\na=1\na=[2,3]\na=[2,3] b=2");
+    }
+}

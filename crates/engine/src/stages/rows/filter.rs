@@ -23,3 +23,20 @@ impl RowWise for FilterStage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::{Formula, RowStage};
+
+    use crate::stages::rows::notation::{check, equals};
+
+    #[test]
+    fn keeps_what_holds() {
+        let is = |formula| RowStage::Filter { condition: formula };
+        let input = "a=1 b=x\na=2\nb=y\na=[1,2]";
+        check(is(equals("a", "1")), input, "a=1 b=x\na=[1,2]");
+        // A filter has two values: null is not 1.
+        check(is(Formula::not(equals("a", "1"))), input, "a=2\nb=y");
+        check(is(Formula::TRUE), input, input);
+    }
+}

@@ -102,9 +102,11 @@ impl PairsStage {
         let Some((on, index)) = &self.index else { return };
         let partners = self.key(on, &row).and_then(|key| index.get(&key));
         match partners {
-            Some(partners) => out.extend(partners.iter().map(|at| {
-                beside(row.clone(), self.second[*at as usize].clone(), self.overwrite)
-            })),
+            Some(partners) => {
+                out.extend(partners.iter().map(|at| {
+                    beside(row.clone(), self.second[*at as usize].clone(), self.overwrite)
+                }))
+            }
             None if self.left => out.push(row),
             None => {}
         }
@@ -224,7 +226,8 @@ impl LookedForStage {
             .iter()
             .map(|slot| row.get(*slot).elements().iter().map(|e| self.folded(e)).collect())
             .collect();
-        let combinations = texts.iter().try_fold(1_usize, |all, texts| all.checked_mul(texts.len()));
+        let combinations =
+            texts.iter().try_fold(1_usize, |all, texts| all.checked_mul(texts.len()));
         match combinations {
             Some(0) => false,
             Some(number) if number <= MOST_COMBINATIONS.min(keys.len().max(16)) => {

@@ -62,3 +62,30 @@ impl RowWise for ProjectStage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::{Keep, NamePattern, Project, RowStage};
+
+    use crate::stages::rows::notation::{check, names};
+
+    fn project(patterns: &str, mode: Keep, internal: Keep) -> RowStage {
+        let names = names(patterns).into_iter().map(NamePattern::new).collect();
+        RowStage::Project(Project { names, mode, internal, ordered: false })
+    }
+
+    #[test]
+    fn keeps_and_drops() {
+        let input = "_time=@5 a=1 ab=[1,2] b=3\nb=4";
+        for (patterns, mode, internal, expected) in [
+            ("a b", Keep::Keep, Keep::Drop, "a=1 b=3\nb=4"),
+            ("a b", Keep::Keep, Keep::Keep, "_time=@5 a=1 b=3\nb=4"),
+            ("a*", Keep::Keep, Keep::Drop, "a=1 ab=[1,2]\n-"),
+            ("a*", Keep::Drop, Keep::Keep, "_time=@5 b=3\nb=4"),
+            ("_time b", Keep::Drop, Keep::Keep, "a=1 ab=[1,2]\n-"),
+            ("absent", Keep::Keep, Keep::Drop, "-\n-"),
+        ] {
+            check(project(patterns, mode, internal), input, expected);
+        }
+    }
+}

@@ -67,3 +67,34 @@ fn rename_all(
     renamed.into_iter().for_each(|(slot, value)| row.set(slot, value));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::{AbsentSource, NamePattern, RowStage};
+
+    use crate::stages::rows::notation::{check, names};
+
+    fn rename(pairs: &str, absent: AbsentSource) -> RowStage {
+        let names: Vec<_> = names(pairs).into_iter().map(NamePattern::new).collect();
+        let pairs = names.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        RowStage::Rename { pairs, absent }
+    }
+
+    #[test]
+    fn from_left_to_right() {
+        let clears = AbsentSource::Clears;
+        for (pairs, absent, input, expected) in [
+            ("a b", clears, "a=1 c=2\na=[1,2]\nc=3", "b=1 c=2\nb=[1,2]\nc=3"),
+            ("a b", clears, "b=9", "-"),
+            ("a b", AbsentSource::Nothing, "b=9", "b=9"),
+            ("a b b c", clears, "a=1 b=2", "c=1"),
+            ("a a", clears, "a=1", "a=1"),
+            ("P.* *", clears, "P.x=1 P.y=2 z=3", "x=1 y=2 z=3"),
+            ("pp* op* p* pp*", clears, "pp_id=1 p_id=2", "op_id=1 pp_id=2"),
+            ("*_x x_*", clears, "a_x=1 b=2", "x_a=1 b=2"),
+            ("* *", clears, "a=1 b=2", "a=1 b=2"),
+        ] {
+            check(rename(pairs, absent), input, expected);
+        }
+    }
+}

@@ -12,7 +12,7 @@ use rulestone_ir::Collation;
 use rulestone_value::{Time, Value};
 
 use super::value_heap;
-pub(super) use crate::eval::{float, of_float, text};
+pub(super) use crate::eval::number::{float, of_float, text};
 
 /// Ticks of a row's time: a time, or seconds since the epoch.
 pub(super) fn ticks(value: &Value) -> Option<i64> {
@@ -80,7 +80,8 @@ impl Hashing {
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     hashing: Hashing,
-    table: HashTable<u32>,
+    /// Hashes and numbers.
+    table: HashTable<(u64, u32)>,
     width: usize,
     /// One behind the other.
     values: Vec<Value>,
@@ -96,22 +97,18 @@ impl Keys {
     pub(super) fn number(&mut self, key: &[&Value]) -> (usize, Option<usize>) {
         let hash = self.hashing.of(key.iter().copied());
         let (width, values) = (self.width, &self.values);
-        let equal = |number: &u32| {
+        let equal = |(own, number): &(u64, u32)| {
             let at = *number as usize * width;
-            values[at..at + width].iter().zip(key).all(|(own, other)| same(own, other))
+            *own == hash && values[at..at + width].iter().zip(key).all(|(a, b)| same(a, b))
         };
-        if let Some(number) = self.table.find(hash, equal) {
+        if let Some((_, number)) = self.table.find(hash, equal) {
             return (*number as usize, None);
         }
         let number = self.table.len();
-        let hashing = &mut self.hashing;
-        self.table.insert_unique(hash, number as u32, |number| {
-            let at = *number as usize * width;
-            hashing.of(&values[at..at + width])
-        });
+        self.table.insert_unique(hash, (hash, number as u32), |(hash, _)| *hash);
         self.values.extend(key.iter().map(|value| (*value).clone()));
         let heap: usize = key.iter().map(|value| value_heap(value)).sum();
-        (number, Some(heap + width * size_of::<Value>() + 10))
+        (number, Some(heap + width * size_of::<Value>() + 32))
     }
 
     /// The values of a key.
@@ -136,7 +133,10 @@ impl Keys {
         numbers.sort_by(|left, right| {
             let (left, right) = (self.key(*left as usize), self.key(*right as usize));
             let pairs = left.iter().zip(right);
-            pairs.map(|(a, b)| order(a, b, Collation::Auto)).find(|o| o.is_ne()).unwrap_or(left.len().cmp(&right.len()))
+            pairs
+                .map(|(a, b)| order(a, b, Collation::Auto))
+                .find(|o| o.is_ne())
+                .unwrap_or(left.len().cmp(&right.len()))
         });
         numbers
     }
@@ -152,12 +152,10 @@ impl Keys {
 pub(super) fn order(left: &Value, right: &Value, collation: Collation) -> Ordering {
     let first = |value: &Value| value.elements().first().cloned();
     match (left, right) {
-        (Value::List(_), _) | (_, Value::List(_)) => {
-            match (first(left), first(right)) {
-                (Some(left), Some(right)) => order(&left, &right, collation),
-                (left, right) => right.is_some().cmp(&left.is_some()),
-            }
-        }
+        (Value::List(_), _) | (_, Value::List(_)) => match (first(left), first(right)) {
+            (Some(left), Some(right)) => order(&left, &right, collation),
+            (left, right) => right.is_some().cmp(&left.is_some()),
+        },
         (Value::Null, _) | (_, Value::Null) => left.is_null().cmp(&right.is_null()),
         (Value::String(a), Value::String(b)) if collation == Collation::Text => a.cmp(b),
         _ => match collation {
@@ -166,7 +164,9 @@ pub(super) fn order(left: &Value, right: &Value, collation: Collation) -> Orderi
                 let numbers = (float(left), float(right));
                 by_rank(numbers, |a, b| a.total_cmp(&b), left, right)
             }
-            Collation::Address => by_rank((address(left), address(right)), |a, b| a.cmp(&b), left, right),
+            Collation::Address => {
+                by_rank((address(left), address(right)), |a, b| a.cmp(&b), left, right)
+            }
         },
     }
 }
@@ -202,12 +202,19 @@ pub(super) fn whole_text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Places of values by the hash of their text.
+#[derive(Debug, Clone, Default)]
+struct Index {
+    hashing: Hashing,
+    table: HashTable<(u64, u32)>,
+}
+
 /// Different values, by their text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Distinct {
     values: Vec<Value>,
     /// Places by hash, once looking through them takes too long.
-    index: Option<Box<(Hashing, HashTable<u32>)>>,
+    index: Option<Box<Index>>,
 }
 
 impl Distinct {
@@ -224,31 +231,23 @@ impl Distinct {
             if self.values.len() <= Self::FEW {
                 return bytes;
             }
-            let mut index = Box::new((Hashing::default(), HashTable::new()));
+            let mut index = Box::<Index>::default();
             for (at, value) in self.values.iter().enumerate() {
-                Self::insert(&mut index, &self.values, value, at);
+                let hash = index.hashing.of([value]);
+                index.table.insert_unique(hash, (hash, at as u32), |(hash, _)| *hash);
             }
             self.index = Some(index);
             return bytes + 512;
         };
-        let hash = index.0.of([value]);
-        if index.1.find(hash, |at| same(&self.values[*at as usize], value)).is_some() {
+        let hash = index.hashing.of([value]);
+        let values = &self.values;
+        let equal = |(own, at): &(u64, u32)| *own == hash && same(&values[*at as usize], value);
+        if index.table.find(hash, equal).is_some() {
             return 0;
         }
+        index.table.insert_unique(hash, (hash, values.len() as u32), |(hash, _)| *hash);
         self.values.push(value.clone());
-        let at = self.values.len() - 1;
-        Self::insert(index, &self.values, value, at);
-        bytes + 16
-    }
-
-    fn insert(
-        (hashing, table): &mut (Hashing, HashTable<u32>),
-        values: &[Value],
-        value: &Value,
-        at: usize,
-    ) {
-        let hash = hashing.of([value]);
-        table.insert_unique(hash, at as u32, |at| hashing.of([&values[*at as usize]]));
+        bytes + 32
     }
 
     /// How many there are.
