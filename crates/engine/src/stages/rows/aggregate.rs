@@ -209,3 +209,176 @@ impl Evidence {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::{
+        Aggregate, Aggregator, Function, Measured, NamePattern, NullKey, RowMeasure, RowStage,
+    };
+
+    use crate::stages::rows::notation::{call, check, field, literal, names};
+
+    fn of(function: Aggregator, column: &str) -> RowMeasure {
+        let of = Measured::Columns(NamePattern::new(column));
+        RowMeasure { function, of, into: NamePattern::new("m") }
+    }
+
+    fn count() -> RowMeasure {
+        RowMeasure {
+            function: Aggregator::Count,
+            of: Measured::Rows,
+            into: NamePattern::new("count"),
+        }
+    }
+
+    fn aggregate(by: &str, null: NullKey, measures: Vec<RowMeasure>) -> RowStage {
+        let by = names(by).into_iter().map(|name| (name.clone(), name)).collect();
+        RowStage::Aggregate(Aggregate { by, null, measures, empty_row: true })
+    }
+
+    #[test]
+    fn each_measure() {
+        use Aggregator::*;
+        // The latest row first, as a search gives them; the third has no value.
+        let numbers = "_time=@4 a=3\n_time=@3 a=[1,'2']\n_time=@2\n_time=@1 a=10";
+        let texts = "_time=@4 a=b\n_time=@3 a=[a,b]\n_time=@2\n_time=@1 a=10";
+        for (function, of_numbers, of_texts) in [
+            (Count, "m=4", "m=4"),
+            (DistinctCount, "m=4", "m=3"),
+            (Sum, "m=16", "m=10"),
+            (SumOfSquares, "m=114", "m=100"),
+            (Mean, "m=4", "m=10"),
+            (Min, "m=1", "m=10"),
+            (Max, "m=10", "m=b"),
+            (Range, "m=9", "m=0"),
+            (VarianceSample, "m=16.666666666666668", "m=0"),
+            (StdevSample, "m=4.08248290463863", "m=0"),
+            (VariancePopulation, "m=12.5", "m=0"),
+            (StdevPopulation, "m=3.5355339059327378", "m=0"),
+            (Median, "m=3", "m=10"),
+            (Percentile(50.0), "m='2'", "m=10"),
+            (Percentile(95.0), "m=10", "m=10"),
+            (Mode, "m=1", "m=b"),
+            (Values(0), "m=[1,10,'2',3]", "m=[10,a,b]"),
+            (Values(2), "m=[1,10]", "m=[10,a]"),
+            (List(0), "m=[3,1,'2',10]", "m=[b,a,b,10]"),
+            (List(3), "m=[3,1,'2']", "m=[b,a,b]"),
+            (First, "m=3", "m=b"),
+            (Last, "m=10", "m=10"),
+            (Earliest, "m=10", "m=10"),
+            (Latest, "m=3", "m=b"),
+            (EarliestTime, "m=@1", "m=@1"),
+            (LatestTime, "m=@4", "m=@4"),
+        ] {
+            // A rank is a number, whatever the text was.
+            let expected = if function == Percentile(50.0) { "m=2" } else { of_numbers };
+            check(aggregate("", NullKey::Drop, vec![of(function, "a")]), numbers, expected);
+            check(aggregate("", NullKey::Drop, vec![of(function, "a")]), texts, of_texts);
+        }
+        let rate = "_time=@9 a=30\n_time=@5 a=99\n_time=@4 a=10";
+        check(aggregate("", NullKey::Drop, vec![of(Rate, "a")]), rate, "m=4");
+    }
+
+    #[test]
+    fn nothing_to_measure() {
+        use Aggregator::*;
+        for (function, expected) in [
+            (Count, "m=0"),
+            (DistinctCount, "m=0"),
+            (Sum, "-"),
+            (Mean, "-"),
+            (Min, "-"),
+            (Range, "-"),
+            (StdevSample, "-"),
+            (Median, "-"),
+            (Mode, "-"),
+            (Values(0), "-"),
+            (List(0), "-"),
+            (First, "-"),
+            (Latest, "-"),
+            (EarliestTime, "-"),
+            (Rate, "-"),
+        ] {
+            for input in ["", "b=1"] {
+                check(aggregate("", NullKey::Drop, vec![of(function, "a")]), input, expected);
+            }
+            check(aggregate("b", NullKey::Drop, vec![of(function, "a")]), "", "");
+        }
+    }
+
+    #[test]
+    fn groups() {
+        let input = "k=b v=1\nk=10\nk=9\nv=2\nk=[b,a] v=3\nk='9'";
+        for (null, expected) in [
+            (NullKey::Drop, "k=9 count=2\nk=10 count=1\nk=a count=1\nk=b count=2"),
+            (
+                NullKey::Fill("null".to_owned()),
+                "k=9 count=2\nk=10 count=1\nk=a count=1\nk=b count=2\nk='null' count=1",
+            ),
+            (NullKey::Group, "k=9 count=2\nk=10 count=1\nk=a count=1\nk=b count=2\ncount=1"),
+        ] {
+            check(aggregate("k", null, vec![count()]), input, expected);
+        }
+        let lists = "a=[1,2] b=[x,y]\na=1 b=y";
+        let expected = "a=1 b=x count=1\na=1 b=y count=2\na=2 b=x count=1\na=2 b=y count=1";
+        check(aggregate("a b", NullKey::Drop, vec![count()]), lists, expected);
+    }
+
+    #[test]
+    fn measures_of_patterns_leave_keys_and_internal_columns_out() {
+        let all = |into: &str| RowMeasure {
+            function: Aggregator::Values(0),
+            of: Measured::Columns(NamePattern::new("*")),
+            into: NamePattern::new(into),
+        };
+        let input = "k=1 _raw=x a=2 b_x=z\nk=1 a=[1,2]\nk=2";
+        let stage = aggregate("k", NullKey::Drop, vec![all("*")]);
+        check(stage, input, "k=1 a=[1,2] b_x=z\nk=2");
+        let stage = aggregate("k", NullKey::Drop, vec![all("v_*"), count()]);
+        check(stage, input, "k=1 v_a=[1,2] v_b_x=z count=2\nk=2 count=1");
+    }
+
+    #[test]
+    fn expressions_are_measured_row_by_row() {
+        let big = call(Function::GtAny, vec![field("a"), literal("1")]);
+        let doubled = call(Function::Multiply, vec![field("a"), literal("2")]);
+        let measures = vec![
+            RowMeasure {
+                function: Aggregator::Count,
+                of: Measured::Where(big),
+                into: NamePattern::new("big"),
+            },
+            RowMeasure {
+                function: Aggregator::Sum,
+                of: Measured::Expr(doubled),
+                into: NamePattern::new("sum"),
+            },
+        ];
+        check(aggregate("", NullKey::Drop, measures), "a=1\na=2\nb=1\na=3", "big=2 sum=12");
+    }
+
+    #[test]
+    fn what_a_group_rests_on() {
+        use crate::pipeline::Pipeline;
+        use crate::stages::rows::notation::{rows, rule, settings, tuple};
+
+        let stage = aggregate("", NullKey::Drop, vec![count()]);
+        let rule = rule(1, vec![(stage, vec![rulestone_ir::Input::Source(0)])]);
+        let mut pipeline = Pipeline::new(&rule, &settings());
+        pipeline.begin(None);
+        for second in (0..25).rev() {
+            let row = &rows(&format!("_time=@{second}"))[0];
+            let row = tuple(row, pipeline.names_mut(), second, 0);
+            pipeline.push(0, row).expect("room");
+        }
+        let result = pipeline.finish().expect("room");
+        let proof = &result[0].proof;
+        assert_eq!(proof.total, 25);
+        let first: Vec<u64> = proof.first.iter().map(|seen| seen.origin.record).collect();
+        assert_eq!(first, (0..10).collect::<Vec<_>>());
+        assert_eq!(proof.last.map(|seen| seen.origin.record), Some(24));
+        let _: Arc<_> = rule;
+    }
+}

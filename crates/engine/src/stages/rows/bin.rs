@@ -324,3 +324,63 @@ impl OverPane for ContinueStage {
         (self.rows, self.ready) = (Vec::new(), None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::{BinBy, Duration, RowStage};
+
+    use crate::stages::rows::notation::check;
+
+    fn bin(by: BinBy) -> RowStage {
+        RowStage::Bin { field: Arc::from("a"), by, into: Arc::from("b") }
+    }
+
+    #[test]
+    fn the_floor() {
+        let minute = BinBy::Span(Duration::from_seconds(60));
+        for (by, input, expected) in [
+            (minute, "a=@119.5", "a=@119.5 b=@60"),
+            (minute, "a=@-1", "a=@-1 b=@-60"),
+            (minute, "a=119.5", "a=119.5 b=60"),
+            (minute, "a=[@61,x]", "a=[@61,x] b=[@60,x]"),
+            (minute, "b=1", "-"),
+            (BinBy::Months(1), "a=@5000000", "a=@5000000 b=@2678400"),
+            (BinBy::Months(12), "a=@-1", "a=@-1 b=@-31536000"),
+            (BinBy::Number(10.0), "a=[19,-1,'7.5',x]", "a=[19,-1,'7.5',x] b=[10,-10,0,x]"),
+            (BinBy::Number(0.0), "a=5", "a=5 b=5"),
+            (BinBy::Number(300.0), "a=@700", "a=@700 b=@600"),
+            (BinBy::Log(1.0, 10.0), "a=[1000,999,0,-3]", "a=[1000,999,0,-3] b=[1000,100,0,0]"),
+        ] {
+            check(bin(by), input, expected);
+        }
+    }
+
+    #[test]
+    fn a_width_that_is_easy_to_read() {
+        for (most, input, expected) in [
+            (3, "a=@0\na=@59\na=@119", "a=@0 b=@0\na=@59 b=@0\na=@119 b=@60"),
+            (100, "a=@0\na=@59", "a=@0 b=@0\na=@59 b=@59"),
+            (2, "a=0\na=19\na=x", "a=0 b=0\na=19 b=10\na=x b=x"),
+            (10, "a=7", "a=7 b=7"),
+            (10, "c=7", "c=7"),
+        ] {
+            check(bin(BinBy::Auto(most)), input, expected);
+        }
+    }
+
+    #[test]
+    fn gaps_are_filled() {
+        let fill = |by| RowStage::Continue { field: Arc::from("a"), by };
+        let minute = BinBy::Span(Duration::from_seconds(60));
+        for (by, input, expected) in [
+            (minute, "a=@180 n=2\na=@0 n=1", "a=@0 n=1\na=@60\na=@120\na=@180 n=2"),
+            (minute, "a=@0 n=1\na=@0 n=2\na=@60\nb=1", "a=@0 n=1\na=@0 n=2\na=@60\nb=1"),
+            (BinBy::Number(0.1), "a=0.3\na=0", "a=0\na=0.1\na=0.2\na=0.3"),
+            (BinBy::Number(5.0), "", ""),
+        ] {
+            check(fill(by), input, expected);
+        }
+    }
+}

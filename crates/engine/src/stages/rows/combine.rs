@@ -69,3 +69,23 @@ impl OverPane for CombineStage {
         self.open = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::RowStage;
+
+    use crate::stages::rows::notation::check;
+
+    #[test]
+    fn neighbours_that_are_equal_otherwise() {
+        let combine = |joined: Option<&str>| RowStage::Combine {
+            field: Arc::from("a"),
+            joined: joined.map(str::to_owned),
+        };
+        let input = "k=1 a=x\nk='1' a=[y,z]\nk=1\nk=2 a=x\nk=1 a=x";
+        check(combine(None), input, "k=1 a=[x,y,z]\nk=2 a=x\nk=1 a=x");
+        check(combine(Some("; ")), input, "k=1 a='x; y; z'\nk=2 a=x\nk=1 a=x");
+    }
+}

@@ -362,3 +362,102 @@ fn replace(regex: &fancy_regex::Regex, with: &[Part], most: usize, text: &str) -
     out.push_str(&text[last..]);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::{Extract, Extractor, Regex, RowStage};
+
+    use crate::stages::rows::notation::check;
+
+    fn extract(by: Extractor) -> RowStage {
+        RowStage::Extract(Extract { from: Arc::from("t"), by })
+    }
+
+    fn regex(pattern: &str) -> Regex {
+        Regex { pattern: pattern.to_owned(), ignore_case: false, multi_line: false, dot_all: false }
+    }
+
+    #[test]
+    fn groups_of_an_expression() {
+        let captures = |pattern, most, offsets: Option<&str>| {
+            let offsets = offsets.map(Arc::from);
+            extract(Extractor::Captures { regex: regex(pattern), most, offsets })
+        };
+        let pair = r"(?<k>\w)=(?<v>\d)?";
+        for (stage, input, expected) in [
+            (captures(pair, 1, None), "t='a=1 b=2'", "t='a=1 b=2' k=a v='1'"),
+            (captures(pair, 0, None), "t='a=1 b= c=3'", "t='a=1 b= c=3' k=[a,b,c] v=['1','3']"),
+            (captures(pair, 2, None), "t='a=1 b= c=3'", "t='a=1 b= c=3' k=[a,b] v='1'"),
+            (captures(pair, 1, None), "t=x k=old\n-", "t=x k=old\n-"),
+            (captures(pair, 1, None), "t=['a=1',x,'b=2']", "t=['a=1',x,'b=2'] k=[a,b] v=['1','2']"),
+            (captures(pair, 1, Some("at")), "t='é a=1'", "t='é a=1' k=a v='1' at='k=2-2&v=4-4'"),
+            (captures("(?<k>a)(?<!b)c", 1, None), "t=ac", "t=ac k=a"),
+            (captures("(", 1, None), "t=a", "t=a"),
+        ] {
+            check(stage, input, expected);
+        }
+    }
+
+    #[test]
+    fn the_text_itself() {
+        let replace = |pattern, with: &str, most| {
+            extract(Extractor::Replace { regex: regex(pattern), with: with.to_owned(), most })
+        };
+        for (stage, input, expected) in [
+            (replace("a(.)", r"<\1>", None), "t=abac", "t='<b><c>'"),
+            (replace("a(.)", r"\1\\", Some(1)), "t=abac", "t='b\\ac'"),
+            (replace("x", "y", None), "t=[x,1,axb]\n-", "t=[y,'1',ayb]\n-"),
+            (replace("", "-", None), "t=ab", "t='-a-b-'"),
+            (extract(Extractor::Translate("ab".into(), "xy".into())), "t=[abc,b]", "t=[xyc,y]"),
+        ] {
+            check(stage, input, expected);
+        }
+    }
+
+    #[test]
+    fn documents() {
+        let json = r#"t='{"a":{"b":[{"c":1},{"c":"x"}]},"d":true,"e":null}'"#;
+        let xml = r#"t='<e i="1"><d n="x">1</d><d>2</d></e>'"#;
+        let paths = |path: Option<&str>| {
+            let path = path.map(|path| (path.to_owned(), Arc::from("p")));
+            extract(Extractor::Paths { path })
+        };
+        for (stage, input, found) in [
+            (paths(None), json, "a.b{}.c=[1,x] d='true'"),
+            (paths(None), xml, "e{@i}='1' e.d{@n}=x e.d=['1','2']"),
+            (paths(None), "t='not a document' d=old", ""),
+            (paths(Some("a.b{1}.c")), json, "p=x"),
+            (paths(Some("a.b{}.c")), json, "p=[1,x]"),
+            (paths(Some("e.d{@n}")), xml, "p=x"),
+            (paths(Some("absent")), json, ""),
+            (
+                extract(Extractor::JsonMembers(Arc::from("j_"))),
+                json,
+                r#"j_a='{"b":[{"c":1},{"c":"x"}]}' j_d='true'"#,
+            ),
+            (extract(Extractor::JsonMembers(Arc::from(""))), "t='{\"l\":[1,2]}'", "l=[1,2]"),
+            (extract(Extractor::XmlValues), xml, "d=['1','2']"),
+            (extract(Extractor::XmlValues), "t='<a>1</b><c/><d>'", ""),
+        ] {
+            check(stage, input, &format!("{input} {found}"));
+        }
+    }
+
+    #[test]
+    fn pairs() {
+        let pairs = |between: Option<&str>, equals: Option<&str>| {
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            extract(Extractor::Pairs { between: owned(between), equals: owned(equals) })
+        };
+        for (stage, input, found) in [
+            (pairs(None, None), r#"t='a=1, b="x y" word c-d=e'"#, "a='1' b='x y' c-d=e"),
+            (pairs(Some("|"), Some(":")), "t='a: 1 |b:2|c'", "a='1' b='2'"),
+            (pairs(None, None), "t='=x == a='", "a=''"),
+            (pairs(None, None), r#"t='a="no end'"#, "a='no end'"),
+        ] {
+            check(stage, input, &format!("{input} {found}"));
+        }
+    }
+}

@@ -125,3 +125,26 @@ impl OverPane for ForEachRowStage {
         (self.seen, self.ready) = (0, VecDeque::new());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::{MapTest, RowStage};
+
+    use crate::stages::rows::notation::check_two;
+
+    #[test]
+    fn what_fits_each() {
+        let stage = |most| RowStage::ForEachRow {
+            on: vec![(Arc::from("u"), MapTest::Equals(Arc::from("user")))],
+            most,
+        };
+        let first = "u=Bob\nx=1\nu=[ann,'e*']";
+        let second = "user=bob n=1\nuser=Ann n=2\nn=3\nuser=[eve,x] n=4";
+        let all = "user=bob n=1\nuser=Ann n=2\nuser=[eve,x] n=4";
+        check_two(stage(10), first, second, all);
+        check_two(stage(1), first, second, "user=bob n=1");
+        check_two(stage(10), "", second, "");
+    }
+}

@@ -303,3 +303,61 @@ impl OverPane for LookedForStage {
         self.waiting = std::collections::VecDeque::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::{Join, JoinKind, RowStage};
+
+    use crate::stages::rows::notation::{check_two, names};
+
+    fn join(kind: JoinKind, on: &str, most: Option<u64>) -> Join {
+        Join { kind, on: names(on), most, overwrite: true, ignore_case: false }
+    }
+
+    #[test]
+    fn pairs() {
+        use JoinKind::{Inner, Left};
+        let first = "k=1 a=x\nk=2 a=y\na=z\nk=[1,2] a=w";
+        let second = "k=1 a=p b=q\nk='1' b=r\nb=s\nk=[1,2] b=t";
+        for (stage, expected) in [
+            (join(Inner, "k", Some(1)), "k=1 a=p b=q\nk=[1,2] a=w b=t"),
+            (join(Inner, "k", None), "k=1 a=p b=q\nk='1' a=x b=r\nk=[1,2] a=w b=t"),
+            (join(Left, "k", Some(1)), "k=1 a=p b=q\nk=2 a=y\na=z\nk=[1,2] a=w b=t"),
+            (
+                Join { overwrite: false, ..join(Inner, "k", Some(1)) },
+                "k=1 a=x b=q\nk=[1,2] a=w b=t",
+            ),
+        ] {
+            check_two(RowStage::Join(stage), first, second, expected);
+        }
+        // Text compares with case unless said.
+        check_two(RowStage::Join(join(Inner, "k", None)), "k=A", "k=a b=1", "");
+        let folded = Join { ignore_case: true, ..join(Inner, "k", None) };
+        check_two(RowStage::Join(folded), "k=A", "k=a b=1", "k=a b=1");
+        // All columns that both have.
+        let all = RowStage::Join(join(Inner, "", None));
+        check_two(all, "_time=@1 j=1 k=1\nj=1 k=2", "_time=@2 j=1 k=2 b=3", "_time=@2 j=1 k=2 b=3");
+        check_two(RowStage::Join(join(Inner, "", None)), "a=1\na=2", "b=1", "a=1 b=1\na=2 b=1");
+    }
+
+    #[test]
+    fn looked_for() {
+        use JoinKind::{Anti, Semi};
+        let first = "k=net.exe h=1\nk=[a,Cmd.exe] h=2\nh=1\nk=cmd.exe";
+        let folded = |kind, on| Join { ignore_case: true, ..join(kind, on, None) };
+        for (stage, second, expected) in [
+            (folded(Semi, ""), "k=cmd.exe", "k=[a,Cmd.exe] h=2\nk=cmd.exe"),
+            (folded(Anti, ""), "k=cmd.exe", "k=net.exe h=1\nh=1"),
+            (folded(Semi, ""), "k='*.exe' h=1\nh=2", "k=net.exe h=1\nk=[a,Cmd.exe] h=2"),
+            (folded(Semi, ""), "k=[net.exe,x] h=1", "k=net.exe h=1"),
+            (folded(Semi, ""), "k=cmd.exe h=2\nk=cmd.exe h=1", "k=[a,Cmd.exe] h=2"),
+            (folded(Semi, "h"), "k=nothing h=1", "k=net.exe h=1\nh=1"),
+            (folded(Semi, ""), "", ""),
+            (folded(Semi, ""), "-", ""),
+            (folded(Anti, ""), "", first),
+            (join(Semi, "", None), "k=CMD.EXE", ""),
+        ] {
+            check_two(RowStage::Join(stage), first, second, expected);
+        }
+    }
+}

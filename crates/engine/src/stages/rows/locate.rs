@@ -67,3 +67,63 @@ impl RowWise for LocateStage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::Arc;
+
+    use rulestone_ir::{Input, RowStage};
+
+    use crate::pipeline::{Pipeline, PipelineSettings};
+    use crate::stages::rows::notation::{named, print, rows, rule, settings, tuple};
+    use crate::stages::rows::{Locate, Place, Tools};
+
+    struct Known;
+
+    impl Locate for Known {
+        fn locate(&self, address: IpAddr) -> Option<Place> {
+            (address == IpAddr::from([1, 2, 3, 4])).then(|| Place {
+                city: Some("Nowhere".to_owned()),
+                position: Some((1.5, -2.5)),
+                metro: Some(7),
+                ..Place::default()
+            })
+        }
+    }
+
+    #[test]
+    fn what_is_known() {
+        let input = "ip='1.2.3.4' City=old\nip=[x,'1.2.3.4']\nip='9.9.9.9' City=old\nCity=old";
+        for (prefix, all_fields, expected) in [
+            (
+                "",
+                false,
+                "ip='1.2.3.4' City=Nowhere lat=1.5 lon=-2.5
+                 ip=[x,'1.2.3.4'] City=Nowhere lat=1.5 lon=-2.5
+                 ip='9.9.9.9' City=old\nCity=old",
+            ),
+            (
+                "p_",
+                true,
+                "ip='1.2.3.4' City=old p_City=Nowhere p_lat=1.5 p_lon=-2.5 p_MetroCode=7
+                 ip=[x,'1.2.3.4'] p_City=Nowhere p_lat=1.5 p_lon=-2.5 p_MetroCode=7
+                 ip='9.9.9.9' City=old\nCity=old",
+            ),
+        ] {
+            let stage =
+                RowStage::Locate { field: Arc::from("ip"), prefix: Arc::from(prefix), all_fields };
+            let rule = rule(1, vec![(stage, vec![Input::Source(0)])]);
+            let tools = Tools { locate: Some(Arc::new(Known)) };
+            let mut pipeline = Pipeline::whole(&rule, &PipelineSettings { tools, ..settings() });
+            pipeline.begin(None);
+            for row in rows(input) {
+                let row = tuple(&row, pipeline.names_mut(), 0, 0);
+                pipeline.push(0, row).expect("room");
+            }
+            let result = pipeline.finish().expect("room");
+            let result: Vec<_> = result.iter().map(|row| named(row, pipeline.names())).collect();
+            assert_eq!(print(&result), print(&rows(expected)), "{prefix}");
+        }
+    }
+}

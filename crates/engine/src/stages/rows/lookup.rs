@@ -183,3 +183,76 @@ impl RowWise for LookupStage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::{Lookup, LookupOutput, MatchType, Matching, RowStage, Table};
+
+    use crate::stages::rows::notation::{check, names};
+
+    fn table(columns: &str, rows: &[&str], matching: Matching) -> Arc<Table> {
+        let cells = |row: &&str| row.split('|').map(Arc::from).collect();
+        let rows = rows.iter().map(cells).collect();
+        Arc::new(Table { name: Arc::from("t"), columns: names(columns), rows, matching })
+    }
+
+    fn lookup(table: &Arc<Table>, on: &str, output: &str, keeps: bool) -> RowStage {
+        let into = |name: Arc<str>| LookupOutput { column: name.clone(), into: name, keeps };
+        RowStage::Lookup(Lookup {
+            table: table.clone(),
+            on: names(on).into_iter().map(|name| (name.clone(), name)).collect(),
+            output: names(output).into_iter().map(into).collect(),
+        })
+    }
+
+    #[test]
+    fn by_equality() {
+        let rows = ["x|1|p", "x|2|q", "Y|1|", "x|1|r"];
+        let plain = table("k n v", &rows, Matching::default());
+        let input = "k=x n=1 v=old\nk=y v=old\nk=[z,Y]\nn=1";
+        for (stage, expected) in [
+            (lookup(&plain, "k", "v", false), "k=x n=1 v=[p,q,r]\nk=y v=old\nk=[z,Y]\nn=1"),
+            (lookup(&plain, "k n", "v", false), "k=x n=1 v=[p,r]\nk=y v=old\nk=[z,Y]\nn=1"),
+            (lookup(&plain, "k", "v", true), input),
+            (lookup(&plain, "absent", "v", false), input),
+        ] {
+            check(stage, input, expected);
+        }
+        let one = Matching { ignore_case: true, max: Some(1), ..Matching::default() };
+        let one = table("k n v", &rows, one);
+        check(
+            lookup(&one, "k", "n v", false),
+            input,
+            "k=x n='1' v=p\nk=y n='1'\nk=[z,Y] n='1'\nn=1",
+        );
+        let filled = Matching { min: 1, default: Some("none".to_owned()), ..Matching::default() };
+        let filled = table("k n v", &rows, filled);
+        check(lookup(&filled, "k", "v", false), "k=z\nk=x", "k=z v=none\nk=x v=[p,q,r]");
+    }
+
+    #[test]
+    fn by_patterns_and_networks() {
+        let matching = |kind| Matching {
+            columns: vec![(Arc::from("k"), kind)],
+            ignore_case: true,
+            max: Some(1),
+            ..Matching::default()
+        };
+        let globs =
+            table("k v", &["*\\Net.exe|net", "net*|starts"], matching(MatchType::Wildcard));
+        check(
+            lookup(&globs, "k", "v", false),
+            "k='C:\\net.exe'\nk=NETSTAT\nk=other\n-",
+            "k='C:\\net.exe' v=net\nk=NETSTAT v=starts\nk=other\n-",
+        );
+        let nets = ["10.0.0.0/8|inside", "2001:db8::/32|six", "1.2.3.4|one"];
+        let nets = table("k v", &nets, matching(MatchType::Cidr));
+        check(
+            lookup(&nets, "k", "v", false),
+            "k='10.1.1.1'\nk=['9.9.9.9','1.2.3.4']\nk='2001:db8::1'\nk=host",
+            "k='10.1.1.1' v=inside\nk=['9.9.9.9','1.2.3.4'] v=one\nk='2001:db8::1' v=six\nk=host",
+        );
+    }
+}

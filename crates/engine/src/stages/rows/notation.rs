@@ -2,7 +2,7 @@
 //!
 //! A line is a row, `-` one without columns. Columns are `name=value` with blanks between. A value
 //! is a whole number, a number with a point, `@seconds` for a time, `[a,b]` for a list, text in
-//! `'` or as it is; columns that are not written are null.
+//! `'` or as it is; columns that are not written are null. Blanks in names are not written.
 
 use std::sync::Arc;
 
@@ -86,8 +86,10 @@ fn write(value: &Value) -> String {
 /// Writes rows, each with its columns by name.
 pub(crate) fn print(rows: &[Row]) -> String {
     let line = |row: &Row| {
-        let mut columns: Vec<String> =
-            row.iter().map(|(name, value)| format!("{name}={}", write(value))).collect();
+        let mut columns: Vec<String> = row
+            .iter()
+            .map(|(name, value)| format!("{}={}", name.replace(' ', ""), write(value)))
+            .collect();
         columns.sort();
         if columns.is_empty() { "-\n".to_owned() } else { columns.join(" ") + "\n" }
     };

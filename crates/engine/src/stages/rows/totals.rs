@@ -90,3 +90,36 @@ impl OverPane for TotalsStage {
         (self.sums, self.proof, self.done) = (BTreeMap::new(), Proof::default(), false);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::{NamePattern, RowStage, Totals};
+
+    use crate::stages::rows::notation::{check, names};
+
+    #[test]
+    fn sums() {
+        let totals = |fields: &str, row: Option<&str>, column| {
+            RowStage::Totals(Totals {
+                fields: names(fields).into_iter().map(NamePattern::new).collect(),
+                row: row.map(Arc::from),
+                column,
+                label: column.then(|| (Arc::from("l"), "all".to_owned())),
+            })
+        };
+        let input = "_time=@1 a=1 b='2.5' c=x\na=[1,2]\n-";
+        for (stage, expected) in [
+            (totals("", Some("t"), false), "_time=@1 a=1 b='2.5' c=x t=3.5\na=[1,2] t=0\nt=0"),
+            (totals("a", Some("t"), false), "_time=@1 a=1 b='2.5' c=x t=1\na=[1,2] t=0\nt=0"),
+            (totals("", None, true), "_time=@1 a=1 b='2.5' c=x\na=[1,2]\n-\na=1 b=2.5 l=all"),
+            (
+                totals("b", Some("t"), true),
+                "_time=@1 a=1 b='2.5' c=x t=2.5\na=[1,2] t=0\nt=0\nb=2.5 t=2.5 l=all",
+            ),
+        ] {
+            check(stage, input, expected);
+        }
+    }
+}

@@ -297,3 +297,130 @@ impl OverPane for TransactionStage {
         (self.rows, self.ready) = (Vec::new(), None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::{Duration, RowStage, Transaction};
+
+    use crate::stages::rows::notation::{check, equals, names};
+
+    fn plain(by: &str) -> Transaction {
+        Transaction {
+            by: names(by),
+            max_span: None,
+            max_pause: None,
+            max_events: 1000,
+            starts: None,
+            ends: None,
+            connected: true,
+            keep_evicted: false,
+            keep_lists: false,
+        }
+    }
+
+    fn seconds(seconds: i64) -> Option<Duration> {
+        Some(Duration::from_seconds(seconds))
+    }
+
+    #[test]
+    fn columns_are_put_together() {
+        let input = "_time=@9 u=a x=2 _raw=two\n_time=@5 u=a x=[1,2] y=z _raw=one\n_time=@7 u=b\n_time=@1 x=9";
+        let b = "_time=@7 u=b duration=0 eventcount=1 closed_txn=0";
+        check(
+            RowStage::Transaction(plain("u")),
+            input,
+            &format!(
+                "{b}\n_time=@5 u=a x=[1,2] y=z _raw='one\\ntwo' duration=4 eventcount=2 closed_txn=0"
+            ),
+        );
+        check(
+            RowStage::Transaction(Transaction { keep_lists: true, ..plain("u") }),
+            input,
+            &format!(
+                "{b}\n_time=@5 u=[a,a] x=[1,2,2] y=z _raw='one\\ntwo' duration=4 eventcount=2 closed_txn=0"
+            ),
+        );
+    }
+
+    /// Holds the events of each transaction, the latest first, against what is expected.
+    #[track_caller]
+    fn groups(transaction: Transaction, input: &str, expected: &str) {
+        check(
+            RowStage::Transaction(Transaction { keep_lists: true, ..transaction }),
+            input,
+            expected,
+        );
+    }
+
+    #[test]
+    fn bounds() {
+        let input = "_time=@30 e=4\n_time=@20 e=3\n_time=@11 e=2\n_time=@10 e=1";
+        // The span is less than what is said, the pause at most.
+        for (transaction, expected) in [
+            (
+                Transaction { max_span: seconds(20), ..plain("") },
+                "_time=@11 e=[2,3,4] duration=19 eventcount=3 closed_txn=1
+                 _time=@10 e=1 duration=0 eventcount=1 closed_txn=0",
+            ),
+            (
+                Transaction { max_pause: seconds(9), ..plain("") },
+                "_time=@30 e=4 duration=0 eventcount=1 closed_txn=1
+                 _time=@10 e=[1,2,3] duration=10 eventcount=3 closed_txn=0",
+            ),
+            (
+                Transaction { max_events: 3, ..plain("") },
+                "_time=@11 e=[2,3,4] duration=19 eventcount=3 closed_txn=1
+                 _time=@10 e=1 duration=0 eventcount=1 closed_txn=0",
+            ),
+        ] {
+            groups(transaction, input, expected);
+        }
+    }
+
+    #[test]
+    fn starts_and_ends() {
+        let input = "_time=@9 e=x\n_time=@8 e=out\n_time=@7 e=x\n_time=@6 e=in\n_time=@5 e=x\n_time=@4 e=out\n_time=@3 e=x";
+        let starts = Some(equals("e", "in"));
+        let ends = Some(equals("e", "out"));
+        let complete = "_time=@6 e=[in,x,out] duration=2 eventcount=3 closed_txn=1";
+        for (transaction, expected) in [
+            (
+                Transaction { starts: starts.clone(), ends: ends.clone(), ..plain("") },
+                complete.to_owned(),
+            ),
+            (
+                Transaction { starts: starts.clone(), ends, keep_evicted: true, ..plain("") },
+                format!(
+                    "_time=@9 e=x duration=0 eventcount=1 closed_txn=0
+                 {complete}
+                 _time=@5 e=x duration=0 eventcount=1 closed_txn=0
+                 _time=@3 e=[x,out] duration=1 eventcount=2 closed_txn=0"
+                ),
+            ),
+            (
+                Transaction { starts, ..plain("") },
+                "_time=@6 e=[in,x,out,x] duration=3 eventcount=4 closed_txn=1".to_owned(),
+            ),
+        ] {
+            groups(transaction, input, &expected);
+        }
+    }
+
+    #[test]
+    fn columns_that_agree() {
+        // The second has none of the columns; the third joins by what both have.
+        let input = "_time=@5 a=1 b=1 e=5\n_time=@4 e=4\n_time=@3 b=1 e=3\n_time=@2 a=2 b=1 e=2\n_time=@1 a=1 b=1 e=1";
+        groups(
+            plain("a b"),
+            input,
+            "_time=@2 a=2 b=1 e=2 duration=0 eventcount=1 closed_txn=0
+             _time=@1 a=[1,1] b=[1,1,1] e=[1,3,5] duration=4 eventcount=3 closed_txn=0",
+        );
+        groups(
+            Transaction { connected: false, ..plain("a b") },
+            input,
+            "_time=@2 a=2 b=1 e=2 duration=0 eventcount=1 closed_txn=0
+             _time=@1 a=[1,1] b=[1,1,1] e=[1,3,4,5] duration=4 eventcount=4 closed_txn=0",
+        );
+    }
+}

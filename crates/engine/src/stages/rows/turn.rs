@@ -262,3 +262,59 @@ impl OverPane for TransposeStage {
         (self.rows, self.ready) = (Vec::new(), None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::{Pivot, RowStage};
+    use rulestone_value::Value;
+
+    use crate::stages::rows::notation::{check, names};
+
+    #[test]
+    fn values_become_columns() {
+        let plain = Pivot {
+            row: names("t"),
+            column: Arc::from("k"),
+            values: names("n"),
+            most: 0,
+            null: false,
+            fill: None,
+        };
+        let input = "t=1 k=a n=2 m=9\nt=1 k=b n=5\nt=2 k=a n=1\nt=2 n=7\nt=3 k=c n=1";
+        for (pivot, expected) in [
+            (plain.clone(), "t=1 a=2 b=5\nt=2 a=1\nt=3 c=1"),
+            (Pivot { null: true, ..plain.clone() }, "t=1 a=2 b=5\nt=2 a=1 NULL=7\nt=3 c=1"),
+            (
+                Pivot { most: 1, fill: Some(Value::Integer(0)), ..plain.clone() },
+                "t=1 b=5 OTHER=2\nt=2 b=0 OTHER=1\nt=3 b=0 OTHER=1",
+            ),
+            (
+                Pivot { values: names("n m"), ..plain },
+                "t=1 n:a=2 m:a=9 n:b=5\nt=2 n:a=1\nt=3 n:c=1",
+            ),
+        ] {
+            check(RowStage::Pivot(pivot), input, expected);
+        }
+    }
+
+    #[test]
+    fn columns_become_values() {
+        let stage =
+            RowStage::Unpivot { row: Arc::from("t"), name: Arc::from("k"), value: Arc::from("v") };
+        check(stage, "t=1 b=2 a=[3,4] _time=@1\nb=5\n-", "t=1 k=a v=[3,4]\nt=1 k=b v=2\nk=b v=5");
+    }
+
+    #[test]
+    fn rows_become_columns() {
+        let transpose = |rows, header: Option<&str>| RowStage::Transpose {
+            rows,
+            header: header.map(Arc::from),
+            column: Arc::from("column"),
+        };
+        let input = "h=x b=1 a=[2,3]\nh=y a=4\nh=z";
+        check(transpose(2, Some("h")), input, "column=a x=[2,3] y=4\ncolumn=b x=1");
+        check(transpose(1, None), "b=1", "column=b row1=1");
+    }
+}

@@ -319,3 +319,139 @@ impl OverPane for RunningStage {
         self.last = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::{
+        Aggregator, Duration, Frame, Measured, NamePattern, RowMeasure, RowStage, Window,
+    };
+
+    use crate::stages::rows::notation::{check, equals, names};
+
+    fn of(function: Aggregator, column: &str, into: &str) -> RowMeasure {
+        let of = Measured::Columns(NamePattern::new(column));
+        RowMeasure { function, of, into: NamePattern::new(into) }
+    }
+
+    fn window(by: &str, measures: Vec<RowMeasure>, frame: Frame) -> RowStage {
+        RowStage::Window(Window { by: names(by), measures, frame })
+    }
+
+    fn running() -> Frame {
+        Frame::Running {
+            rows: None,
+            time: None,
+            current: true,
+            shared: true,
+            reset_on_change: false,
+            reset_after: None,
+            reset_before: None,
+        }
+    }
+
+    #[test]
+    fn over_the_whole_group() {
+        let measures = vec![of(Aggregator::Sum, "a", "sum"), of(Aggregator::Values(0), "a", "all")];
+        check(
+            window("k", measures, Frame::Whole),
+            "k=x a=1\nk=y\na=7\nk=x a=[2,3]\nk=y a=z",
+            "k=x a=1 sum=6 all=[1,2,3]\nk=y all=z\na=7\nk=x a=[2,3] sum=6 all=[1,2,3]\nk=y a=z all=z",
+        );
+        let count = vec![of(Aggregator::Count, "*", "n_*")];
+        check(window("", count, Frame::Whole), "a=1\na=[2,3]", "a=1 n_a=3\na=[2,3] n_a=3");
+    }
+
+    #[test]
+    fn over_the_rows_so_far() {
+        let sum = || vec![of(Aggregator::Sum, "a", "s"), of(Aggregator::Max, "a", "m")];
+        let input = "k=x a=5\nk=y a=2\nk=x\nk=x a=[3,1]";
+        check(
+            window("k", sum(), running()),
+            input,
+            "k=x a=5 s=5 m=5\nk=y a=2 s=2 m=2\nk=x s=5 m=5\nk=x a=[3,1] s=9 m=5",
+        );
+        let Frame::Running { .. } = running() else { return };
+        let frame = |rows, current, shared| match running() {
+            Frame::Running { time, reset_on_change, reset_after, reset_before, .. } => {
+                Frame::Running {
+                    rows: Some(rows),
+                    time,
+                    current,
+                    shared,
+                    reset_on_change,
+                    reset_after,
+                    reset_before,
+                }
+            }
+            whole => whole,
+        };
+        // A frame of two rows of each group, and one of two rows of all.
+        check(
+            window("k", sum(), frame(2, true, false)),
+            input,
+            "k=x a=5 s=5 m=5\nk=y a=2 s=2 m=2\nk=x s=5 m=5\nk=x a=[3,1] s=4 m=3",
+        );
+        check(
+            window("k", sum(), frame(2, true, true)),
+            input,
+            "k=x a=5 s=5 m=5\nk=y a=2 s=2 m=2\nk=x\nk=x a=[3,1] s=4 m=3",
+        );
+        // The row before, if it is of the same group.
+        let last = || vec![of(Aggregator::Last, "a", "before")];
+        check(
+            window("k", last(), frame(1, false, true)),
+            "k=x a=1\nk=x a=2\nk=y a=3\nk=x a=4",
+            "k=x a=1\nk=x a=2 before=1\nk=y a=3\nk=x a=4",
+        );
+        check(
+            window("k", last(), frame(1, false, false)),
+            "k=x a=1\nk=x a=2\nk=y a=3\nk=x a=4",
+            "k=x a=1\nk=x a=2 before=1\nk=y a=3\nk=x a=4 before=2",
+        );
+    }
+
+    #[test]
+    fn over_the_time_before() {
+        let Frame::Running { rows, current, shared, reset_on_change, .. } = running() else {
+            return;
+        };
+        let frame = Frame::Running {
+            rows,
+            time: Some(Duration::from_seconds(10)),
+            current,
+            shared,
+            reset_on_change,
+            reset_after: None,
+            reset_before: None,
+        };
+        let count = vec![of(Aggregator::Count, "a", "n")];
+        check(
+            window("", count, frame),
+            "_time=@50 a=1\n_time=@45 a=[2,3]\n_time=@40\n_time=@39 a=4",
+            "_time=@50 a=1 n=1\n_time=@45 a=[2,3] n=3\n_time=@40 n=3\n_time=@39 a=4 n=3",
+        );
+    }
+
+    #[test]
+    fn starts_anew() {
+        let reset = |on_change, after: Option<&str>, before: Option<&str>| Frame::Running {
+            rows: None,
+            time: None,
+            current: true,
+            shared: true,
+            reset_on_change: on_change,
+            reset_after: after.map(|text| equals("n", text)),
+            reset_before: before.map(|text| equals("a", text)),
+        };
+        let count = || vec![of(Aggregator::Count, "a", "n")];
+        let input = "k=x a=1\nk=x a=2\nk=y a=1\nk=x a=1";
+        for (frame, expected) in [
+            (reset(true, None, None), [1, 2, 1, 1]),
+            (reset(false, Some("2"), None), [1, 2, 1, 1]),
+            (reset(false, None, Some("2")), [1, 1, 1, 2]),
+        ] {
+            let lines = input.lines().zip(expected).map(|(line, n)| format!("{line} n={n}\n"));
+            check(window("k", count(), frame), input, &lines.collect::<String>());
+        }
+    }
+}
