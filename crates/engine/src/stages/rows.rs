@@ -13,15 +13,40 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rulestone_ir::RowStage;
+use rulestone_ir::{FillFields, RowStage};
 use rulestone_value::{Time, Value};
 
+use crate::eval::Context;
+use crate::order::Origin;
 use crate::row::{Names, Proof, Seen, Slot, Tuple};
 
+mod aggregate;
 mod append;
+mod bin;
+mod combine;
+mod compute;
+mod dedup;
+mod expand;
+mod extract;
+mod fill;
+mod filter;
+mod for_each_row;
+mod join;
 mod limit;
+mod locate;
+mod lookup;
+mod measure;
+#[cfg(test)]
+pub(crate) mod notation;
+mod project;
+mod rename;
 mod reverse;
-pub(crate) mod values;
+mod sort;
+mod totals;
+mod transaction;
+mod turn;
+mod values;
+mod window;
 
 /// Columns that data may add to a run: names that come out of texts are not to widen every row
 /// without bound.
@@ -75,6 +100,25 @@ impl Run {
         }
         Ok(self.names.slot(name))
     }
+
+    /// What an expression may ask for at a row.
+    fn context<'a>(&'a self, row: &'a Tuple) -> Context<'a> {
+        // A row's ordinal is the place of the event it rests on.
+        let place = row.proof.first.first().map_or(0, |seen| {
+            let Origin { log, record, .. } = seen.origin;
+            u64::from(log).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ record
+        });
+        Context { names: &self.names, values: &row.values, now: self.now, place, at: None }
+    }
+}
+
+/// The columns of a row whose names pass, in the order of their names: slots are given out in an
+/// order that depends on threads.
+fn columns_by_name(run: &Run, row: &Tuple, passes: impl Fn(&str) -> bool) -> Vec<(Slot, Arc<str>)> {
+    let columns = row.columns().map(|(slot, _)| (slot, run.names.name(slot).clone()));
+    let mut columns: Vec<_> = columns.filter(|(_, name)| passes(name)).collect();
+    columns.sort_unstable_by(|(_, left), (_, right)| left.cmp(right));
+    columns
 }
 
 /// The bytes that the stages of a pane keep, about.
@@ -220,12 +264,70 @@ impl Work {
 
     /// Makes a stage ready; the columns it names get slots.
     pub(crate) fn new(stage: &RowStage, inputs: usize, names: &mut Names, tools: &Tools) -> Work {
-        let _ = (names, tools);
         match stage {
+            RowStage::Filter { condition } => Work::row(filter::FilterStage::new(condition, names)),
+            RowStage::Extract(extract) => Work::row(extract::ExtractStage::new(extract, names)),
+            RowStage::Compute { steps } => Work::row(compute::ComputeStage::new(steps, names)),
+            RowStage::Project(project) => Work::row(project::ProjectStage::new(project, names)),
+            RowStage::Rename { pairs, absent } => {
+                Work::row(rename::RenameStage::new(pairs, *absent, names))
+            }
+            RowStage::Bin { field, by, into } => bin::stage(field, *by, into, names),
+            RowStage::Fill { fields: FillFields::Names(fields), value } => {
+                Work::row(fill::FillNamed::new(fields, value, names))
+            }
+            RowStage::Fill { fields: FillFields::All, value } => {
+                Work::pane(fill::FillAll::new(value))
+            }
+            RowStage::Expand { field, limit } => {
+                Work::row(expand::ExpandStage::new(field, *limit, names))
+            }
+            RowStage::Lookup(lookup) => Work::row(lookup::LookupStage::new(lookup, names)),
+            RowStage::Locate { field, prefix, all_fields } => {
+                let locate = tools.locate.clone();
+                let stage = locate::LocateStage::new(field, prefix, *all_fields, names, locate);
+                Work::row(stage)
+            }
+            _ => Self::over_pane(stage, inputs, names),
+        }
+    }
+
+    fn over_pane(stage: &RowStage, inputs: usize, names: &mut Names) -> Work {
+        match stage {
+            RowStage::Aggregate(aggregate) => {
+                Work::pane(aggregate::AggregateStage::new(aggregate, names))
+            }
+            RowStage::Window(window) => match window::RunningStage::new(window, names) {
+                Some(running) => Work::pane(running),
+                None => Work::pane(window::WholeStage::new(window, names)),
+            },
+            RowStage::Dedup(dedup) => Work::pane(dedup::DedupStage::new(dedup, names)),
+            RowStage::Sort { keys, limit } => Work::pane(sort::SortStage::new(keys, *limit, names)),
             RowStage::Limit { rows, from } => Work::pane(limit::LimitStage::new(*rows, *from)),
-            RowStage::Append => Work::pane(append::AppendStage::new(inputs)),
+            RowStage::Join(join) => join::stage(join, names),
             RowStage::AppendColumns { overwrite } => {
                 Work::pane(append::ColumnsStage::new(*overwrite))
+            }
+            RowStage::Transaction(transaction) => {
+                Work::pane(transaction::TransactionStage::new(transaction, names))
+            }
+            RowStage::ForEachRow { on, most } => {
+                Work::pane(for_each_row::ForEachRowStage::new(on, *most, names))
+            }
+            RowStage::Pivot(pivot) => Work::pane(turn::PivotStage::new(pivot, names)),
+            RowStage::Unpivot { row, name, value } => {
+                Work::row(turn::UnpivotStage::new(row, name, value, names))
+            }
+            RowStage::Transpose { rows, header, column } => {
+                Work::pane(turn::TransposeStage::new(*rows, header.as_ref(), column, names))
+            }
+            RowStage::Totals(totals) => Work::pane(totals::TotalsStage::new(totals, names)),
+            RowStage::Continue { field, by } => {
+                Work::pane(bin::ContinueStage::new(field, *by, names))
+            }
+            RowStage::FillDown { fields } => Work::pane(fill::FillDownStage::new(fields)),
+            RowStage::Combine { field, joined } => {
+                Work::pane(combine::CombineStage::new(field, joined.as_ref(), names))
             }
             RowStage::Reverse => Work::pane(reverse::ReverseStage::default()),
             _ => Work::pane(append::AppendStage::new(inputs)),

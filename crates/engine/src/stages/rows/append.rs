@@ -136,3 +136,25 @@ impl OverPane for ColumnsStage {
         *self = ColumnsStage::new(self.overwrite);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::RowStage;
+
+    use crate::stages::rows::notation::check_two;
+
+    #[test]
+    fn behind_each_other() {
+        check_two(RowStage::Append, "a=1\na=2", "b=1\n-\nb=[1,2]", "a=1\na=2\nb=1\n-\nb=[1,2]");
+        check_two(RowStage::Append, "", "b=1", "b=1");
+    }
+
+    #[test]
+    fn beside_each_other() {
+        let stage = |overwrite| RowStage::AppendColumns { overwrite };
+        let (first, second) = ("a=1 b=1\na=2\na=3", "b=9\nb=[7,8] a=0");
+        check_two(stage(false), first, second, "a=1 b=1\na=2 b=[7,8]\na=3");
+        check_two(stage(true), first, second, "a=1 b=9\na=0 b=[7,8]\na=3");
+        check_two(stage(false), "a=1", "b=1\nb=2", "a=1 b=1\nb=2");
+    }
+}

@@ -56,3 +56,25 @@ impl OverPane for LimitStage {
         self.tail = VecDeque::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::{End, RowStage};
+
+    use crate::stages::rows::notation::check;
+
+    #[test]
+    fn either_end() {
+        let input = "a=1\n-\na=[3,4]\na=5";
+        for (rows, from, expected) in [
+            (2, End::Head, "a=1\n-"),
+            (2, End::Tail, "a=5\na=[3,4]"),
+            (0, End::Head, ""),
+            (0, End::Tail, ""),
+            (9, End::Head, input),
+            (9, End::Tail, "a=5\na=[3,4]\n-\na=1"),
+        ] {
+            check(RowStage::Limit { rows, from }, input, expected);
+        }
+    }
+}

@@ -29,3 +29,15 @@ impl OverPane for ReverseStage {
         self.rows = Vec::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rulestone_ir::RowStage;
+
+    use crate::stages::rows::notation::check;
+
+    #[test]
+    fn the_last_first() {
+        check(RowStage::Reverse, "a=1\n-\na=[2,3]", "a=[2,3]\n-\na=1");
+    }
+}
