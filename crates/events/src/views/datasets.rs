@@ -10,6 +10,8 @@
 //! when = { action = ["failure"] }   # a field of the dataset is one of these
 //! unless = { object = ["file"] }    # a field of the dataset is none of these
 //! fields = ["process_id"]           # as the event has them
+//! unknown = ["dest"]                # likewise, `unknown` where there is nothing
+//! assets = ["dest"]                 # `dest_category` and others like it
 //! [dataset.calculated]
 //! user = "filled(user, 'unknown')"  # of the event's fields
 //! ```
@@ -90,7 +92,14 @@ pub(super) struct Entry {
     unknown: Vec<Arc<str>>,
     #[serde(default)]
     calculated: BTreeMap<Arc<str>, Text>,
+    /// Ends of connections and people, for each of which there are the fields that Enterprise
+    /// Security looks up in lists of assets: null here, where there are none.
+    #[serde(default)]
+    assets: Vec<String>,
 }
+
+/// The ends of the names of what is looked up for an asset.
+const OF_ASSETS: &[&str] = &["bunit", "category", "priority"];
 
 impl Views {
     /// All datasets of all data models.
@@ -163,7 +172,10 @@ impl Dataset {
         let asked = |is| move |(field, values): (String, Vec<String>)| Asked { field, values, is };
         self.when.extend(entry.when.into_iter().map(asked(true)));
         self.when.extend(entry.unless.into_iter().map(asked(false)));
-        for name in entry.fields {
+        let of_asset = |asset: &String| {
+            OF_ASSETS.iter().map(|end| format!("{asset}_{end}").into()).collect::<Vec<_>>()
+        };
+        for name in entry.assets.iter().flat_map(of_asset).chain(entry.fields) {
             self.fields.insert(name, DatasetField::AsIs);
         }
         for name in entry.unknown {
