@@ -373,7 +373,8 @@ fn number(values: &[Value]) -> Value {
     if values[0].number().is_some() { values[0].clone() } else { Value::Null }
 }
 
-fn whole_or_float(number: f64) -> Value {
+/// A number without a fraction where it has none.
+pub(super) fn whole_or_float(number: f64) -> Value {
     /// Above this a float does not hold every whole number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() < EXACT {
