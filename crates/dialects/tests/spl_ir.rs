@@ -2,6 +2,7 @@
 //! and `NAME.ir` beside it the sources and stages of each, what is said about it and the fields
 //! that it reads. `UPDATE_GOLDEN=1 cargo test` writes them anew.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -93,6 +94,29 @@ fn refused_commands_say_why() {
         assert!(lowered.is_none(), "{}", command.name);
         assert!(diagnostics.iter().any(|found| found.code == code), "{diagnostics:?}");
     }
+}
+
+/// Every code that lowering gives is documented, and every documented one has a case.
+#[test]
+fn codes_are_documented() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/diagnostics.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (before, rest) = page.split_once("## What SPL asks for").expect("a section");
+    let section = rest.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let documented: BTreeSet<&str> = rows.map(|(code, _)| code).collect();
+    let mut seen = BTreeSet::new();
+    for input in inputs() {
+        let text = std::fs::read_to_string(&input).unwrap();
+        for search in text.split(BETWEEN) {
+            let codes = lower(search).1.into_iter().map(|found| found.code);
+            // Those of reading alone, and what is common to languages, stand further up.
+            seen.extend(codes.filter(|code| !before.contains(&format!("| `{code}` |"))));
+        }
+    }
+    // Everybody has a database here.
+    seen.insert("needs-geoip");
+    assert_eq!(documented, seen);
 }
 
 fn inputs() -> Vec<PathBuf> {

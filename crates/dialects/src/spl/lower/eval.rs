@@ -281,7 +281,7 @@ impl Lowering<'_> {
         if nests {
             return split(function, arguments, most, span);
         }
-        self.unsupported("too-many-arguments", "it has too many arguments", span);
+        self.unsupported("search-limit", "it has too many arguments", span);
         Expr::Literal(Value::Null)
     }
 
