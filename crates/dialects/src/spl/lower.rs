@@ -2,7 +2,7 @@
 //!
 //! A pipeline is lowered from left to right; what is known about its rows on the way is
 //! [`Rows`]. Each command has a function in `lower/commands/`, named in the table of
-//! [`super::commands`].
+//! [`super::commands()`].
 
 mod columns;
 pub(super) mod commands;
