@@ -22,6 +22,7 @@ mod feed;
 mod follow;
 mod join;
 mod live;
+mod locate;
 mod matcher;
 mod order;
 #[cfg_attr(not(test), expect(dead_code, reason = "the session runs pipelines"))]
@@ -39,6 +40,7 @@ pub use bind::{Absent, BindSummary, BoundRule, Obstacle, Plan, Program};
 pub use explain::{Explanation, Failed, Matched, explain};
 pub use follow::Watcher;
 pub use join::put_together;
+pub use locate::{Locate, Place, Places};
 pub use matcher::Matcher;
 pub use order::Origin;
 pub(crate) use run::scan_phase;

@@ -161,11 +161,6 @@ impl Memory {
     pub(crate) fn clear(&mut self) {
         self.used = 0;
     }
-
-    /// Bytes kept.
-    pub(crate) fn used(&self) -> usize {
-        self.used
-    }
 }
 
 /// Bytes of a row, about.
@@ -349,26 +344,26 @@ impl fmt::Debug for Tools {
 }
 
 /// Says where addresses are.
-pub(crate) trait Locate: Send + Sync {
+pub trait Locate: Send + Sync {
     /// The place of an address; `None` where nothing is known.
     fn locate(&self, address: std::net::IpAddr) -> Option<Place>;
 }
 
 /// Where an address is, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Place {
+pub struct Place {
     /// The city's name in English.
-    pub(crate) city: Option<String>,
+    pub city: Option<String>,
     /// The country's.
-    pub(crate) country: Option<String>,
+    pub country: Option<String>,
     /// The first part of the country.
-    pub(crate) region: Option<String>,
+    pub region: Option<String>,
     /// The continent's.
-    pub(crate) continent: Option<String>,
+    pub continent: Option<String>,
     /// The time zone.
-    pub(crate) time_zone: Option<String>,
+    pub time_zone: Option<String>,
     /// The code of the metropolitan area.
-    pub(crate) metro: Option<i64>,
+    pub metro: Option<i64>,
     /// Latitude and longitude.
-    pub(crate) position: Option<(f64, f64)>,
+    pub position: Option<(f64, f64)>,
 }

@@ -240,8 +240,7 @@ mod tests {
             max: Some(1),
             ..Matching::default()
         };
-        let globs =
-            table("k v", &["*\\Net.exe|net", "net*|starts"], matching(MatchType::Wildcard));
+        let globs = table("k v", &["*\\Net.exe|net", "net*|starts"], matching(MatchType::Wildcard));
         check(
             lookup(&globs, "k", "v", false),
             "k='C:\\net.exe'\nk=NETSTAT\nk=other\n-",
