@@ -8,6 +8,8 @@ use std::rc::Rc;
 use regex::Regex;
 use rulestone_value::{Value, fold};
 
+use super::log_functions;
+
 /// A function of the tables.
 #[derive(Debug)]
 pub struct Function {
@@ -26,11 +28,11 @@ impl PartialEq for Function {
 
 const FUNCTIONS: &[Function] = &[
     Function { name: "basename", arguments: 1..=1, usage: "one", call: basename },
-    Function { name: "concat", arguments: 1..=9, usage: "one or more", call: concat },
-    Function { name: "coalesce", arguments: 1..=9, usage: "one or more", call: coalesce },
+    Function { name: "concat", arguments: 1..=24, usage: "one or more", call: concat },
+    Function { name: "coalesce", arguments: 1..=24, usage: "one or more", call: coalesce },
     Function { name: "account", arguments: 2..=2, usage: "two", call: account },
     Function { name: "hex_to_decimal", arguments: 1..=1, usage: "one", call: hex_to_decimal },
-    Function { name: "list", arguments: 1..=9, usage: "one or more", call: list },
+    Function { name: "list", arguments: 1..=24, usage: "one or more", call: list },
     Function { name: "line_value", arguments: 2..=2, usage: "two", call: line_value },
     Function { name: "hash_part", arguments: 2..=2, usage: "two", call: hash_part },
     Function { name: "registry_path", arguments: 1..=1, usage: "one", call: registry_path },
@@ -59,7 +61,7 @@ const FUNCTIONS: &[Function] = &[
 
 /// The first that is neither null nor empty.
 pub(crate) const FILLED: Function =
-    Function { name: "filled", arguments: 1..=9, usage: "one or more", call: filled };
+    Function { name: "filled", arguments: 1..=24, usage: "one or more", call: filled };
 
 /// `true` if there is something, else null.
 pub(crate) const HAS: Function =
@@ -70,11 +72,11 @@ pub(crate) const LACKS: Function =
     Function { name: "lacks", arguments: 1..=1, usage: "one", call: lacks };
 
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
-    FUNCTIONS.iter().find(|function| function.name == name)
+    FUNCTIONS.iter().chain(log_functions::FUNCTIONS).find(|function| function.name == name)
 }
 
 /// Applies `f` to the text of every element.
-fn each(value: &Value, f: impl Fn(&str) -> Option<Value>) -> Value {
+pub(super) fn each(value: &Value, f: impl Fn(&str) -> Option<Value>) -> Value {
     Value::list(value.elements().iter().filter_map(|element| f(&element.text()?)))
 }
 
@@ -371,7 +373,8 @@ fn number(values: &[Value]) -> Value {
     if values[0].number().is_some() { values[0].clone() } else { Value::Null }
 }
 
-fn whole_or_float(number: f64) -> Value {
+/// A number without a fraction where it has none.
+pub(super) fn whole_or_float(number: f64) -> Value {
     /// Above this a float does not hold every whole number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() < EXACT {

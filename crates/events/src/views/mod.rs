@@ -28,6 +28,7 @@
 mod datasets;
 mod expr;
 mod functions;
+mod log_functions;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -229,6 +230,17 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("splunk", "crowdstrike.toml", include_str!("splunk/crowdstrike.toml")),
     ("splunk", "endpoint.toml", include_str!("splunk/endpoint.toml")),
     ("splunk", "alerts.toml", include_str!("splunk/alerts.toml")),
+    ("splunk", "aws.toml", include_str!("splunk/aws.toml")),
+    ("splunk", "azure.toml", include_str!("splunk/azure.toml")),
+    ("splunk", "office.toml", include_str!("splunk/office.toml")),
+    ("splunk", "google.toml", include_str!("splunk/google.toml")),
+    ("splunk", "identity.toml", include_str!("splunk/identity.toml")),
+    ("splunk", "code.toml", include_str!("splunk/code.toml")),
+    ("splunk", "kubernetes.toml", include_str!("splunk/kubernetes.toml")),
+    ("splunk", "linux.toml", include_str!("splunk/linux.toml")),
+    ("splunk", "network.toml", include_str!("splunk/network.toml")),
+    ("splunk", "web.toml", include_str!("splunk/web.toml")),
+    ("splunk", "appliances.toml", include_str!("splunk/appliances.toml")),
     ("splunk", "other.toml", include_str!("splunk/other.toml")),
     ("cim", "access.toml", include_str!("cim/access.toml")),
     ("cim", "alerts.toml", include_str!("cim/alerts.toml")),
