@@ -228,6 +228,7 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("splunk", "security.toml", include_str!("splunk/security.toml")),
     ("splunk", "windows.toml", include_str!("splunk/windows.toml")),
     ("splunk", "crowdstrike.toml", include_str!("splunk/crowdstrike.toml")),
+    ("splunk", "endpoint.toml", include_str!("splunk/endpoint.toml")),
     ("splunk", "alerts.toml", include_str!("splunk/alerts.toml")),
     ("splunk", "aws.toml", include_str!("splunk/aws.toml")),
     ("splunk", "azure.toml", include_str!("splunk/azure.toml")),
