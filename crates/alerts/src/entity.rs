@@ -180,7 +180,7 @@ impl<'a> EntityView<'a> {
     /// nothing. Of several values the first counts.
     pub(crate) fn text(&self, field: &str) -> Option<String> {
         let expr = self.kind.as_ref()?.own_field(field)?;
-        let value = expr.value(&|raw| self.event.get(raw).clone());
+        let value = expr.value(&|raw| self.event.value(raw));
         let text = value.elements().first()?.text()?.into_owned();
         (!text.is_empty()).then_some(text)
     }

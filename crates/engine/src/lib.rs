@@ -16,6 +16,7 @@
 //! The engine knows the IR and the views, and no rule language.
 
 mod bind;
+mod eval;
 mod explain;
 mod feed;
 mod follow;
@@ -23,10 +24,14 @@ mod join;
 mod live;
 mod matcher;
 mod order;
+mod panes;
+mod piped;
+mod pipeline;
 pub mod reference;
 mod row;
 mod run;
 mod session;
+mod spool;
 mod stages;
 mod strata;
 mod term;
@@ -37,8 +42,10 @@ pub use follow::Watcher;
 pub use join::put_together;
 pub use matcher::Matcher;
 pub use order::Origin;
+pub use panes::Refused;
 pub(crate) use run::scan_phase;
 pub use run::{Hit, LogFile, Made, ScanSettings, UnitOutcome, scan};
 pub use session::{Found, FoundEvent, Session, StateCounts};
+pub use stages::rows::{Locate, Place};
 pub use stages::{Finding, Mark};
 pub use strata::Strata;

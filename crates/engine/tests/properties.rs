@@ -347,6 +347,7 @@ fn vary(formula: &Formula, other_case: bool) -> Formula {
         Formula::Or(parts) => Formula::Or(all(parts)),
         Formula::Not(part) => Formula::not(vary(part, other_case)),
         Formula::Group(group) => vary(&group.formula, other_case),
+        Formula::IsTrue(_) => formula.clone(),
         Formula::Test(predicate) => {
             let mut predicate = predicate.clone();
             match (other_case, predicate.case, predicate.elements) {

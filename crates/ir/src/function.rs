@@ -191,7 +191,7 @@ functions! {
     Sha512 "sha512" 1..=1, Strict EachElement;
 
     // Kinds of values
-    /// As text; with "hex", "commas" or "duration" a number in that form.
+    /// As text; with "hex", "binary", "commas" or "duration" a number in that form.
     ToText "to_text" 1..=2, Strict EachElement;
     /// As a number, read to a base; null for what is none.
     ToNumber "to_number" 1..=2, Strict EachElement;
@@ -203,7 +203,7 @@ functions! {
     IsNumber "is_number" 1..=1, Own Whole;
     /// Whether it is text that is no number.
     IsText "is_text" 1..=1, Own Whole;
-    /// Number, String, Boolean or Invalid.
+    /// Number, String, Boolean, Multivalue or Invalid.
     TypeName "type_name" 1..=1, Own Whole;
 
     // Lists
@@ -233,7 +233,7 @@ functions! {
     Split "split" 2..=2, Strict EachElement;
     /// The matches of a regular expression's first group, or of all of it, as elements.
     MvMatches "mv_matches" 2..=2, Strict EachElement;
-    /// A command line's or list's parts between commas, with quotes.
+    /// The commands of a pipeline: the first word of each part between `|`.
     Commands "commands" 1..=1, Strict Whole;
 
     // Time: seconds since the epoch
@@ -253,9 +253,9 @@ functions! {
     WithoutUnit "without_unit" 1..=1, Strict EachElement;
 
     // JSON and XML in text
-    /// The value or values at a path: `a.b`, `a{}.b`, `a{0}`.
+    /// The value at a path: `a.b`, `a{0}`; a JSON list of those at a path with `{}`: `a{}.b`.
     JsonPath "json_path" 2..=2, Strict Whole;
-    /// The same without whether it is JSON or XML being settled: `a.b`, `a{@attribute}`.
+    /// The values at a path as a list, of what may be JSON or XML: `a{}.b`, `a{@attribute}`.
     AnyPath "any_path" 2..=2, Strict Whole;
     /// The keys of an object as a JSON list.
     JsonKeys "json_keys" 1..=2, Strict Whole;
@@ -279,7 +279,7 @@ functions! {
     BitOr "bit_or" 2..=MANY, Strict Null;
     /// Exclusive or of bits.
     BitXor "bit_xor" 2..=MANY, Strict Null;
-    /// The number with its lower bits turned.
+    /// The number with all of its 53 bits turned.
     BitNot "bit_not" 1..=1, Strict Null;
     /// Bits moved to the left.
     BitShiftLeft "bit_shift_left" 2..=2, Strict Null;

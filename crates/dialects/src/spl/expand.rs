@@ -126,8 +126,8 @@ impl Expander<'_> {
             self.keep(text, kept..stop, call);
             let rest = &text[stop..];
             let origin = |len: usize| call.cloned().unwrap_or(stop..stop + len);
-            let len = if rest.starts_with("```") {
-                let len = rest[3..].find("```").map_or(rest.len(), |end| end + 6);
+            let len = if let Some(comment) = rest.strip_prefix("```") {
+                let len = comment.find("```").map_or(rest.len(), |end| end + 6);
                 self.put(" ", &origin(len));
                 len
             } else if let Some(len) = call_length(rest) {
@@ -337,4 +337,90 @@ fn substitute(found: &Macro, arguments: &[String]) -> String {
     }
     out.push_str(rest);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> Environment {
+        let definitions: [(&str, &[&str], &str); 6] = [
+            ("a", &[], "x=1 OR y=2"),
+            ("b(1)", &["f"], "by($f$, $g$, $f)"),
+            ("c(2)", &["f", "g"], "[$g$ `b($f$)`]"),
+            ("again", &[], "1 `again`"),
+            ("wide", &[], "`wider``wider``wider``wider``wider``wider``wider``wider`"),
+            ("wider", &[], "`widest``widest``widest``widest``widest``widest`"),
+        ];
+        let macros = definitions.map(|(key, arguments, definition)| {
+            let arguments = arguments.iter().map(|name| (*name).to_owned()).collect();
+            let definition = definition.to_owned();
+            (key.to_owned(), Macro { arguments, definition, is_eval: false })
+        });
+        let mut macros = std::collections::BTreeMap::from(macros);
+        let definition = "`a`".repeat(400);
+        macros.insert("widest".into(), Macro { definition, ..Macro::default() });
+        Environment { macros, ..Environment::default() }
+    }
+
+    fn expanded(search: &str) -> (Expanded, Vec<Diagnostic>) {
+        let mut diagnostics = Vec::new();
+        let found = expand(search, &Span::new, &environment(), &mut diagnostics);
+        (found, diagnostics)
+    }
+
+    #[test]
+    fn macros_are_put_in_and_comments_left_out() {
+        let cases = [
+            ("`a` z", "x=1 OR y=2 z", ""),
+            ("`b(p)`|`b( \"q, r\" )`", "by(p, $g$, $f)|by(q, r, $g$, $f)", ""),
+            ("`c(p, \"say \\\"x\\\"\")`", "[say \"x\" by(p, $g$, $f)]", ""),
+            ("`c(f(1, 2), g)`", "[g by(f(1, 2), $g$, $f)]", ""),
+            ("\"`a` \\\" ```\" `a`", "\"`a` \\\" ```\" x=1 OR y=2", ""),
+            ("p```q \" `a` | ```r", "p r", ""),
+            ("p ```q", "p  ", ""),
+            ("`rule_filter` `cim_Web_indexes`", "search * ()", ""),
+            ("`d`", "`d`", "macro-undefined"),
+            ("`b`", "`b`", "macro-undefined"),
+            ("`again`", "1 `again`", "macro-recursion"),
+            ("p ` q", "p ` q", ""),
+            ("``", "``", ""),
+        ];
+        for (search, expected, code) in cases {
+            let (found, diagnostics) = expanded(search);
+            assert_eq!(found.text, expected, "{search}");
+            let codes: Vec<_> = diagnostics.iter().map(|found| found.code).collect();
+            assert_eq!(codes.join(" "), code, "{search}");
+        }
+    }
+
+    #[test]
+    fn places_go_back_to_the_search() {
+        let search = "é `a` ```c``` z `b(p)`";
+        let (found, _) = expanded(search);
+        let cases = [
+            ("é", "é"),
+            ("y=2", "`a`"),
+            ("x=1 OR y=2", "`a`"),
+            ("z", "z"),
+            ("by(p", "`b(p)`"),
+            ("é x", "é `a`"),
+            ("2   z", "`a` ```c``` z"),
+            ("z by", "z `b(p)`"),
+        ];
+        for (part, expected) in cases {
+            let start = found.text.find(part).expect(part);
+            let source = found.source(start..start + part.len());
+            assert_eq!(&search[source], expected, "{part}");
+        }
+    }
+
+    #[test]
+    fn what_macros_make_is_limited() {
+        for search in ["`wide`".repeat(10), "`again` ".repeat(5_000)] {
+            let (found, diagnostics) = expanded(&search);
+            assert!(found.text.len() <= MAX_TEXT);
+            assert!(!diagnostics.is_empty() && diagnostics.len() <= 20_000);
+        }
+    }
 }

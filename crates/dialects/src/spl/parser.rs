@@ -26,7 +26,7 @@ use super::lexer::{Mode, Token, TokenKind, command_end, token};
 use crate::environment::Environment;
 
 /// Expressions nested deeper than this are refused; the parser recurses.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 128;
 /// Searches inside of searches, at most.
 const MAX_SUBSEARCHES: usize = 12;
 /// Mistakes that are said of one search, at most.
@@ -240,6 +240,17 @@ impl<'a> Parser<'a> {
         Ok(pipeline)
     }
 
+    /// A subsearch in place of a value, which its first column would be.
+    fn value_subsearch(&mut self, open: Token) -> Read<Span> {
+        let start = open.range.start;
+        self.nested(Self::subsearch)?;
+        let span = self.span_from(start);
+        let message = "a subsearch stands in place of a value";
+        let diagnostic = Diagnostic::new(Level::Unsupported, "subsearch-value", message, span);
+        self.diagnostics.push(diagnostic.with_help("let the subsearch name the field itself"));
+        Ok(span)
+    }
+
     /// Goes one level down.
     fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
         if self.depth == MAX_DEPTH {
@@ -275,6 +286,11 @@ impl<'a> Parser<'a> {
 
     fn peek(&self, mode: Mode) -> Token {
         token(self.text, self.at, mode, self.subsearches > 0)
+    }
+
+    /// The token behind another one.
+    fn behind(&self, before: &Token, mode: Mode) -> Token {
+        token(self.text, before.range.end, mode, self.subsearches > 0)
     }
 
     fn take(&mut self, token: Token) {
@@ -313,11 +329,14 @@ impl<'a> Parser<'a> {
         let text = self.text.get(token.range.clone()).unwrap_or_default();
         let message = match token.kind {
             TokenKind::End => "the search ends here".to_owned(),
-            TokenKind::Unclosed => format!("`{}` is not closed", text.get(..1).unwrap_or(text)),
+            TokenKind::Unclosed => "this quote is not closed".to_owned(),
             TokenKind::Pipe => "the command ends here".to_owned(),
             _ => format!("`{text}` cannot stand here"),
         };
-        let help = if token.kind == TokenKind::Unclosed { "close it" } else { help };
+        if token.kind == TokenKind::Unclosed {
+            let start = token.range.start;
+            return self.mistake(start..start + 1, message, "close it");
+        }
         self.mistake(token.range.clone(), message, help)
     }
 
@@ -362,4 +381,58 @@ fn is_comparison(behind: &str) -> bool {
     let behind = behind.trim_start();
     let is_template = behind.starts_with("<<");
     !is_template && (behind.starts_with(['=', '<', '>']) || behind.starts_with("!="))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every place in a tree, as its debug text says it.
+    fn spans(pipeline: &Pipeline) -> Vec<Range<usize>> {
+        let text = format!("{pipeline:?}");
+        let number = |text: &str| {
+            let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+            text[..digits].parse::<usize>().unwrap()
+        };
+        let parts = text
+            .split("Span { start: ")
+            .skip(1)
+            .filter_map(|part| Some(number(part)..number(part.split_once(", end: ")?.1)));
+        parts.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn places_lie_in_the_search(parts in prop::collection::vec(prop::sample::select(vec![
+            "a", "é", " ", "| ", "eval ", "stats ", "x=", "(", ")", "\"", "'", "`m`", "`", "```",
+            "count(", " by ", "[", "]", " OR ", "NOT ", "search ", "| rex ", "| lookup ", ",", "1",
+            "| where ", "| join ", "| tstats ", " as ", "+", ".", "| sort ", "-", " IN (", "TERM(",
+        ]), 0..40)) {
+            let search = parts.concat();
+            let definition = "b OR \"c".to_owned();
+            let found = crate::Macro { definition, ..crate::Macro::default() };
+            let environment = Environment {
+                macros: std::collections::BTreeMap::from([("m".to_owned(), found)]),
+                ..Environment::default()
+            };
+            let text = Text { search: &search, place: &Span::new, clock: Clock::Whole };
+            let pipeline = parse(&text, &environment, &mut Vec::new());
+            for span in spans(&pipeline) {
+                prop_assert!(search.get(span.clone()).is_some(), "{:?} in {:?}", span, search);
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_in_a_value_is_read_where_it_stands() {
+        let environment = Environment::default();
+        let span = Span::new(7..20);
+        let mut said = Vec::new();
+        let pipeline = parse_at("search a=$b$ | table c", span, &environment, &mut said);
+        assert_eq!(pipeline.commands.len(), 2);
+        assert!(spans(&pipeline).iter().all(|found| *found == (7..20)));
+        assert!(said.is_empty());
+    }
 }

@@ -386,6 +386,8 @@ fn on_logs(
                         raises,
                         evidence,
                         notes,
+                        row: None,
+                        part: 0,
                     };
                     if let Some(by) = exceptions.quiet(&hit, views) {
                         *quiet.entry(by).or_default() += 1;

@@ -174,10 +174,10 @@ impl Lowering<'_> {
                 Known::Always(formula) => Some(Known::Always(not(formula))),
                 other => Some(other),
             },
-            ("match", [Eval::Field(name), Eval::Text(text, at)]) => {
-                let regex = self.regex(text, *at)?;
-                self.strict(name, Test::Regex(regex), span, rows)
-            }
+            ("match", [Eval::Field(name), Eval::Text(text, at)]) => match self.regex(text, *at) {
+                Some(regex) => self.strict(name, Test::Regex(regex), span, rows),
+                None => Some(Known::Always(Formula::TRUE)),
+            },
             ("like", [Eval::Field(name), Eval::Text(text, _)]) => {
                 self.strict(name, Test::Wildcard(like(text)), span, rows)
             }
@@ -311,8 +311,12 @@ impl Lowering<'_> {
 
     /// What `searchmatch` and the ends of a transaction say in the language of searches.
     pub(crate) fn search_match(&mut self, text: &str, span: Span, rows: &Rows) -> Formula {
-        let search = parser::parse_search_at(text, span, self.environment, self.diagnostics);
-        self.formula(&search, rows, false)
+        let text = format!("search {text}");
+        let pipeline = parser::parse_at(&text, span, self.environment, self.diagnostics);
+        match pipeline.commands.first().map(|command| &command.syntax) {
+            Some(Syntax::Search(search)) => self.formula(search, rows, false),
+            _ => Formula::FALSE,
+        }
     }
 
     /// A condition that stands in the value of an option.

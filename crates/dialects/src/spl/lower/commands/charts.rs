@@ -88,13 +88,12 @@ fn chart_rows(
     settings: &Settings<'_>,
     command: &Command,
 ) -> Rows {
-    if let Some(filter) = &own.filter {
-        let _ = filter;
+    if own.filter.is_some() {
         let message = format!("`{}` with `where` is not run", command.name.value);
         lowering.unsupported("unsupported-option", message, command.span);
     }
     let measures = measures(lowering, &own.measures, &rows);
-    if measures.is_empty() {
+    if own.measures.is_empty() {
         return lowering.misread(rows, command);
     }
     let values: Vec<Arc<str>> = measures.iter().map(|own| own.into.as_str().into()).collect();

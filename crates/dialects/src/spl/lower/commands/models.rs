@@ -91,7 +91,7 @@ fn counted(
         rename_key(&mut by);
     }
     let measures = measures(lowering, &own.measures, &rows);
-    if measures.is_empty() {
+    if own.measures.is_empty() {
         return lowering.misread(rows, command);
     }
     let null = fill.map_or(NullKey::Drop, NullKey::Fill);
