@@ -10,7 +10,7 @@ use rulestone_ir::{LineIndex, Status, print_rule};
 pub fn sigma_rule(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let placeholders = BTreeMap::from([("name".to_owned(), vec!["a*".to_owned()])]);
-    let environment = Environment { placeholders };
+    let environment = Environment { placeholders, ..Environment::default() };
     let readings = containers::read(&text, "fuzz.yml", &environment);
     let lines = LineIndex::new(&text);
     for reading in &readings {

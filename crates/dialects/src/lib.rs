@@ -12,8 +12,10 @@
 //! whatever is wrong with a rule comes back as a diagnostic with its place in the text. What the
 //! diagnostics mean is in `docs/diagnostics.md`.
 
+pub mod conf;
 pub mod containers;
 mod environment;
+mod regex;
 pub mod sigma;
 pub mod spl;
 mod suggest;

@@ -25,13 +25,14 @@ mod live;
 mod locate;
 mod matcher;
 mod order;
-#[cfg_attr(not(test), expect(dead_code, reason = "the session runs pipelines"))]
+mod panes;
+mod piped;
 mod pipeline;
 pub mod reference;
-#[cfg_attr(not(test), expect(dead_code, reason = "the session runs pipelines"))]
 mod row;
 mod run;
 mod session;
+mod spool;
 mod stages;
 mod strata;
 mod term;
@@ -43,8 +44,10 @@ pub use join::put_together;
 pub use locate::{Locate, Place, Places};
 pub use matcher::Matcher;
 pub use order::Origin;
+pub use panes::Refused;
 pub(crate) use run::scan_phase;
 pub use run::{Hit, LogFile, Made, ScanSettings, UnitOutcome, scan};
 pub use session::{Found, FoundEvent, Session, StateCounts};
+pub use stages::rows::{Locate, Place};
 pub use stages::{Finding, Mark};
 pub use strata::Strata;

@@ -28,7 +28,6 @@ use rulestone_value::{Time, Value};
 use crate::row::{Names, Slot, Tuple};
 use crate::stages::rows::{Memory, Refusal, Run, Tools, Work};
 pub(crate) use columns::{Columns, TIME, wanted};
-#[cfg_attr(not(test), expect(unused_imports, reason = "the session runs pipelines"))]
 pub(crate) use head::{Head, is_row_wise};
 
 /// How pipelines run.
@@ -153,43 +152,6 @@ impl Pipeline {
         }
     }
 
-    /// The sources that have to be fed, in the order in which it costs the least: what is looked
-    /// for before what it is looked for in.
-    pub(crate) fn order(&self) -> Vec<usize> {
-        let mut order = Vec::new();
-        let root = match self.rule.stages.len() {
-            0 => Input::Source(0),
-            stages => Input::Stage(stages - 1),
-        };
-        let mut seen = vec![false; self.rule.stages.len()];
-        let mut open = vec![root];
-        while let Some(input) = open.pop() {
-            match input {
-                Input::Source(source) if !order.contains(&source) => order.push(source),
-                Input::Stage(at) if !std::mem::replace(&mut seen[at], true) => {
-                    let stage = &self.rule.stages[at];
-                    let second_first = matches!(
-                        stage.kind,
-                        StageKind::Rows(RowStage::Join(_) | RowStage::ForEachRow { .. })
-                    );
-                    let earlier = |input: &&Input| !matches!(input, Input::Stage(b) if *b >= at);
-                    let inputs = stage.inputs.iter().filter(earlier).copied();
-                    match second_first {
-                        true => open.extend(inputs),
-                        false => open.extend(inputs.rev()),
-                    }
-                }
-                _ => {}
-            }
-        }
-        let fed = |source: &usize| match self.rule.sources.get(*source) {
-            Some(Source::Table { .. } | Source::Nothing { .. }) | None => false,
-            Some(_) => true,
-        };
-        order.retain(fed);
-        order
-    }
-
     /// The columns of the rows that are pushed and of the result.
     pub(crate) fn names(&self) -> &Names {
         &self.run.names
@@ -279,20 +241,7 @@ impl Pipeline {
 
     /// The order of the result's columns: that of the last table or measure, else by name.
     pub(crate) fn columns(&self, result: &[Tuple]) -> Vec<Slot> {
-        let mut there = vec![false; self.run.names.all().len()];
-        for row in result {
-            row.columns().for_each(|(slot, _)| there[slot] = true);
-        }
-        let mut slots: Vec<Slot> = (0..there.len()).filter(|slot| there[*slot]).collect();
-        let given = given_order(&self.rule);
-        let place = |name: &str| {
-            given.iter().position(|pattern| pattern.matches(name)).unwrap_or(given.len())
-        };
-        slots.sort_by_cached_key(|slot| {
-            let name = self.run.names.name(*slot);
-            (place(name), name.clone())
-        });
-        slots
+        result_slots(&self.rule, &self.run.names, result)
     }
 
     fn remember(&mut self, outcome: Result<(), Refusal>) -> Result<(), Refusal> {
@@ -392,6 +341,60 @@ fn outlet(rule: &Rule, input: Input) -> Outlet {
         stages => Input::Stage(stages - 1),
     };
     Outlet { to, result: input == root }
+}
+
+/// The sources that have to be fed, in the order in which it costs the least: what is looked
+/// for before what it is looked for in.
+pub(crate) fn order(rule: &Rule) -> Vec<usize> {
+    let mut order = Vec::new();
+    let root = match rule.stages.len() {
+        0 => Input::Source(0),
+        stages => Input::Stage(stages - 1),
+    };
+    let mut seen = vec![false; rule.stages.len()];
+    let mut open = vec![root];
+    while let Some(input) = open.pop() {
+        match input {
+            Input::Source(source) if !order.contains(&source) => order.push(source),
+            Input::Stage(at) if !std::mem::replace(&mut seen[at], true) => {
+                let stage = &rule.stages[at];
+                let second_first = matches!(
+                    stage.kind,
+                    StageKind::Rows(RowStage::Join(_) | RowStage::ForEachRow { .. })
+                );
+                let earlier = |input: &&Input| !matches!(input, Input::Stage(b) if *b >= at);
+                let inputs = stage.inputs.iter().filter(earlier).copied();
+                match second_first {
+                    true => open.extend(inputs),
+                    false => open.extend(inputs.rev()),
+                }
+            }
+            _ => {}
+        }
+    }
+    let fed = |source: &usize| match rule.sources.get(*source) {
+        Some(Source::Table { .. } | Source::Nothing { .. }) | None => false,
+        Some(_) => true,
+    };
+    order.retain(fed);
+    order
+}
+
+/// The columns of a result in their order: that of the last table or measure, else by name.
+pub(crate) fn result_slots(rule: &Rule, names: &Names, result: &[Tuple]) -> Vec<Slot> {
+    let mut there = vec![false; names.all().len()];
+    for row in result {
+        row.columns().for_each(|(slot, _)| there[slot] = true);
+    }
+    let mut slots: Vec<Slot> = (0..there.len()).filter(|slot| there[*slot]).collect();
+    let given = given_order(rule);
+    let place =
+        |name: &str| given.iter().position(|pattern| pattern.matches(name)).unwrap_or(given.len());
+    slots.sort_by_cached_key(|slot| {
+        let name = names.name(*slot);
+        (place(name), name.clone())
+    });
+    slots
 }
 
 /// The order of columns that the last stage which gives one gives.

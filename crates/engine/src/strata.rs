@@ -194,7 +194,7 @@ fn circles(reads: &[Vec<usize>]) -> Circles {
 fn levels(rules: &[Arc<Rule>], reads: &[Vec<usize>], circles: &Circles) -> Vec<usize> {
     let least = |rule: &Rule| {
         let alerts = rule.sources.iter().any(|source| matches!(source, Source::Alerts { .. }));
-        usize::from(alerts || rule.stateful().is_some())
+        usize::from(alerts || rule.stateful().is_some() || rule.is_pipeline())
     };
     let mut level = vec![0; circles.size.len()];
     for (at, rule) in rules.iter().enumerate() {

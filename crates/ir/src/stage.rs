@@ -78,6 +78,16 @@ pub enum Clock {
     },
 }
 
+impl Clock {
+    /// What `now()` is behind a pane's end.
+    pub const fn offset(self) -> Duration {
+        match self {
+            Clock::Hop { offset, .. } => offset,
+            Clock::Whole | Clock::Sliding { .. } => Duration::from_ticks(0),
+        }
+    }
+}
+
 /// A step of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {

@@ -44,7 +44,7 @@ pub(crate) enum Command {
 }
 
 /// Which rules, and what they need to know.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RuleArgs {
     /// A rule file or a folder of them; may be given several times. Without it the rules that
     /// come with the program are used.
@@ -59,6 +59,20 @@ pub(crate) struct RuleArgs {
     /// Values for the placeholders of rules: a YAML map from names to values.
     #[arg(long, value_name = "FILE")]
     pub(crate) placeholders: Option<PathBuf>,
+    /// Macros that searches use, as YAML or macros.conf; may be given several times. Those beside
+    /// the rules are read anyway, and these come before them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) macros: Vec<PathBuf>,
+    /// Tables that searches look values up in: CSV files, called like the lookup, its file or its
+    /// key-value collection; may be given several times. Those beside the rules are read anyway.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lookups: Vec<PathBuf>,
+    /// A database of where addresses are (MaxMind's format), for searches that ask.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) geoip: Option<PathBuf>,
+    /// Runs searches for hunters too, whose rows are leads and no alerts.
+    #[arg(long)]
+    pub(crate) hunting: bool,
     /// Tables of fields and log sources that come before those built in: `DIR/<schema>/*.toml`.
     #[arg(long, value_name = "DIR")]
     pub(crate) views: Option<PathBuf>,

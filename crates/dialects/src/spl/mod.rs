@@ -2,11 +2,24 @@
 
 use std::ops::Range;
 
-use rulestone_ir::{Clock, Diagnostic, Source, Span, Stage};
+use rulestone_ir::{Clock, Diagnostic, Source, Span, Stage, Status};
 
 use crate::Environment;
 
+mod aggregates;
 pub mod ast;
+mod commands;
+mod expand;
+mod functions;
+mod lexer;
+mod lower;
+mod parser;
+mod print;
+
+pub use aggregates::{Aggregate, aggregates};
+pub use commands::{Command, commands};
+pub use functions::{EvalFunction, functions};
+pub use print::{print_ast, print_tokens};
 
 /// A search as a container holds it.
 pub struct Text<'a> {
@@ -38,6 +51,10 @@ pub fn read(
     environment: &Environment,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Lowered> {
-    let _ = (text, environment, diagnostics);
-    todo!("parse and lower")
+    let mut own = Vec::new();
+    let pipeline = parser::parse(text, environment, &mut own);
+    let lowered = lower::lower(&pipeline, text.clock, environment, &mut own);
+    let runs = Status::of(&own).runs();
+    diagnostics.append(&mut own);
+    runs.then_some(lowered)
 }

@@ -13,8 +13,12 @@
 //! * A point in time is the number of its seconds since the epoch, with their fraction, and as
 //!   text that number.
 //! * A whole number is an integer, however it was computed.
-//! * A truth value as text is `True` or `False` where a function asks for a text form, else `true`
-//!   or `false`, as logs have it.
+//! * A truth value as text is `True` or `False` in [`rulestone_ir::Function::ToText`], as people
+//!   write it, else `true` or `false`, as logs have it.
+//! * A regular expression of a rule is in the syntax of [`rulestone_ir::Regex`]; one that a row has
+//!   is read as if it were, since nobody has seen it before. One that takes too many steps makes
+//!   null.
+//! * A text or list that would grow past a bound is null.
 
 mod formula;
 pub(crate) mod functions;

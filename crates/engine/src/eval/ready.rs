@@ -62,7 +62,7 @@ impl Ready {
     ) -> Option<T> {
         match self {
             Ready::Regex(pattern, compiled) => {
-                let compiled = compiled.get_or_init(|| compile(pattern).map(Box::new));
+                let compiled = compiled.get_or_init(|| compile(pattern, LARGEST).map(Box::new));
                 found(compiled.as_deref()?)
             }
             _ => found(computed(&text(pattern)?)?.as_ref().as_ref()?),
@@ -70,15 +70,17 @@ impl Ready {
     }
 }
 
-fn compile(pattern: &str) -> Option<Regex> {
-    reference::compile(&rulestone_ir::Regex {
-        pattern: pattern.to_owned(),
-        ignore_case: false,
-        multi_line: false,
-        dot_all: false,
-    })
+fn compile(pattern: &str, most: usize) -> Option<Regex> {
+    let pattern = pattern.to_owned();
+    let (ignore_case, multi_line, dot_all) = (false, false, false);
+    let regex = rulestone_ir::Regex { pattern, ignore_case, multi_line, dot_all };
+    reference::compile_within(&regex, most)
 }
 
+/// Bytes that an expression of a rule may take.
+const LARGEST: usize = 64 << 20;
+/// Bytes that one out of a row may take: logs are not to be trusted with more.
+const LARGEST_COMPUTED: usize = 1 << 20;
 /// Expressions that come from rows and are kept compiled.
 const KEPT: usize = 64;
 /// Length of an expression out of a row: longer ones are no expressions anybody wrote.
@@ -100,7 +102,7 @@ fn computed(pattern: &str) -> Option<Rc<Option<Regex>>> {
         if kept.len() >= KEPT {
             kept.clear();
         }
-        let regex = Rc::new(compile(pattern));
+        let regex = Rc::new(compile(pattern, LARGEST_COMPUTED));
         kept.insert(pattern.to_owned(), regex.clone());
         Some(regex)
     })

@@ -40,6 +40,11 @@ impl Head {
         Head { names, stages: ready }
     }
 
+    /// The columns that it knows.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// What a thread needs to run it, with the columns that the head knows.
     pub(crate) fn run_state(&self) -> Run {
         Run::new(self.names.clone(), usize::MAX)

@@ -9,7 +9,11 @@ mod pattern;
 pub(crate) mod rows;
 mod threshold;
 
+use std::sync::Arc;
+
 use rulestone_ir::{Clock, Rule, StageKind};
+
+use rulestone_value::Value;
 
 use crate::order::{Origin, Row};
 use correlate::CorrelateMachine;
@@ -40,6 +44,8 @@ pub struct Finding {
     pub last: Mark,
     /// The log ended before its window did.
     pub cut: bool,
+    /// The columns of the result, for a rule whose stages make rows.
+    pub row: Option<Arc<[(Arc<str>, Value)]>>,
 }
 
 /// An event that a finding rests on.
@@ -185,6 +191,7 @@ impl Marks {
             evidence: self.first,
             last,
             cut: false,
+            row: None,
         })
     }
 }

@@ -34,6 +34,7 @@ pub use find::find_logs;
 pub use records::Records;
 pub(crate) use records::give_back;
 pub use tail::Tail;
+pub(crate) use write::string as write_string;
 
 use self::csv::CsvLog;
 use archive::{ArchiveLog, Bytes, Depth};

@@ -387,6 +387,7 @@ fn print_pivot(pivot: &Pivot, out: &mut String) {
     let names = |names: &[Arc<str>]| names.join(", ");
     let _ = write!(out, "  row {}  column {}", names(&pivot.row), pivot.column);
     let _ = write!(out, "  values {}  most {}", names(&pivot.values), pivot.most);
+    out.push_str(if pivot.other { "  other yes" } else { "  other no" });
     out.push_str(if pivot.null { "  null yes" } else { "  null no" });
     option("fill", &pivot.fill.as_ref().map(literal), out);
 }

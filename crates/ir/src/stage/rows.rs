@@ -590,8 +590,10 @@ pub struct Pivot {
     pub column: Arc<str>,
     /// Which measures become columns: with one its name is left out.
     pub values: Vec<Arc<str>>,
-    /// Columns kept; the others are summed up as `OTHER`, 0 for all.
+    /// Columns kept, those with the greatest sums; 0 for all.
     pub most: u64,
+    /// Whether the others are summed up as `OTHER`.
+    pub other: bool,
     /// Whether rows without a value for the column are a column `NULL`.
     pub null: bool,
     /// What a combination that is not there is.

@@ -51,14 +51,9 @@ fn texts(args: &DebugArgs, out: &mut impl Write) -> Result<()> {
 }
 
 fn ir(args: &DebugArgs, talk: &Talk, out: &mut impl Write) -> Result<()> {
-    let rules = crate::args::RuleArgs {
-        rules: args.files.clone(),
-        only: args.rules.only.clone(),
-        min_severity: None,
-        placeholders: args.rules.placeholders.clone(),
-        views: None,
-        strict: false,
-    };
+    let own = args.rules.clone();
+    // What is asked for by its file is shown whatever sort it is.
+    let rules = crate::args::RuleArgs { rules: args.files.clone(), hunting: true, ..own };
     let ledger = settings::load_rules(&rules, 1, talk)?;
     for entry in &ledger.entries {
         for diagnostic in &entry.diagnostics {

@@ -79,9 +79,7 @@ fn rule_args(args: &ExplainArgs) -> RuleArgs {
         rules: if is_file { vec![file] } else { own.rules.clone() },
         only: if is_file { Vec::new() } else { vec![args.rule.clone()] },
         min_severity: None,
-        placeholders: own.placeholders.clone(),
-        views: own.views.clone(),
-        strict: own.strict,
+        ..own.clone()
     }
 }
 
@@ -99,6 +97,7 @@ fn describe(entry: &Entry, ledger: &Ledger, talk: &Talk, out: &mut String) {
     if !meta.description.is_empty() {
         let _ = writeln!(out, "  {}", meta.description.trim().replace('\n', "\n  "));
     }
+    said(entry, out);
     for diagnostic in &entry.diagnostics {
         let _ = writeln!(out, "{}", diagnose::render(entry, diagnostic, talk.data_color));
     }
@@ -141,6 +140,39 @@ fn describe(entry: &Entry, ledger: &Ledger, talk: &Talk, out: &mut String) {
         });
     }
     let _ = writeln!(out);
+}
+
+/// What else the vendor says of the rule, and what he makes of its findings.
+fn said(entry: &Entry, out: &mut String) {
+    let meta = &entry.meta;
+    if !meta.kind.is_empty() {
+        let _ = writeln!(out, "  type: {}", meta.kind);
+    }
+    if !meta.maturity.is_empty() {
+        let _ = writeln!(out, "  status: {}", meta.maturity);
+    }
+    for (name, values) in &meta.more {
+        let _ = writeln!(out, "  {}: {}", name.replace('_', " "), values.join(", "));
+    }
+    let Ok(rule) = &entry.rule else { return };
+    let trigger = &rule.trigger;
+    if !meta.kind.is_empty() {
+        let raises = trigger.raises.words();
+        let raises =
+            if raises.is_empty() { "nothing unless asked".into() } else { raises.join(", ") };
+        let _ = writeln!(out, "  raises: {raises}");
+    }
+    if let Some(score) = trigger.risk_score {
+        let _ = writeln!(out, "  risk score: {score}");
+    }
+    for entity in &trigger.entities {
+        let role =
+            if entity.role.is_empty() { String::new() } else { format!(" ({})", entity.role) };
+        let _ = writeln!(out, "  {}: {}{role}", entity.kind, entity.field);
+    }
+    for drilldown in &entry.origin.drilldowns {
+        let _ = writeln!(out, "  drilldown: {}", drilldown.name);
+    }
 }
 
 /// An exception to the rule in plain words.
@@ -354,6 +386,8 @@ fn on_logs(
                         raises,
                         evidence,
                         notes,
+                        row: None,
+                        part: 0,
                     };
                     if let Some(by) = exceptions.quiet(&hit, views) {
                         *quiet.entry(by).or_default() += 1;

@@ -78,9 +78,8 @@ fn rule_args(args: &TestArgs) -> RuleArgs {
         // A test of a rule that is not loaded by default is a test all the same.
         only: Vec::new(),
         min_severity: None,
-        placeholders: own.placeholders.clone(),
-        views: own.views.clone(),
-        strict: own.strict,
+        hunting: true,
+        ..own.clone()
     }
 }
 
@@ -107,9 +106,8 @@ impl<'v> Bench<'v> {
                 rules: vec![folder.clone()],
                 only: Vec::new(),
                 min_severity: None,
-                placeholders: args.placeholders.clone(),
-                views: None,
-                strict: false,
+                hunting: true,
+                ..args.clone()
             };
             ledgers.push((Some(folder.clone()), settings::load_rules(&named, jobs, talk)?));
         }

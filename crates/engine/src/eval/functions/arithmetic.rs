@@ -132,8 +132,8 @@ pub(super) fn ln(arguments: &Arguments<'_>, _: &Ready) -> Value {
 pub(super) fn log(arguments: &Arguments<'_>, _: &Ready) -> Value {
     match arguments.get(1).map(|_| float_at(arguments, 1)) {
         None => of_one(arguments, f64::log10),
-        Some(Some(base)) if base == 10.0 => of_one(arguments, f64::log10),
-        Some(Some(base)) if base == 2.0 => of_one(arguments, f64::log2),
+        Some(Some(10.0)) => of_one(arguments, f64::log10),
+        Some(Some(2.0)) => of_one(arguments, f64::log2),
         Some(Some(base)) if base > 0.0 && base != 1.0 => {
             of_one(arguments, |number| number.ln() / base.ln())
         }

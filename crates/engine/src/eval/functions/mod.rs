@@ -11,9 +11,9 @@ mod list;
 mod logic;
 pub(crate) mod path;
 mod printf;
-pub(crate) mod relative;
-pub(crate) mod text;
-pub(crate) mod timeformat;
+pub(super) mod relative;
+mod text;
+pub(super) mod timeformat;
 pub(crate) mod xml;
 
 use std::borrow::Cow;

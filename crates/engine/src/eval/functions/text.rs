@@ -97,16 +97,16 @@ pub(super) fn replace_regex(arguments: &Arguments<'_>, ready: &Ready) -> Value {
     let (Some(text), Some(with)) = (text_at(arguments, 0), text_at(arguments, 2)) else {
         return Value::Null;
     };
-    let result = ready.with_regex(&arguments[1], |regex| replaced(regex, &text, &with, None));
+    let result = ready.with_regex(&arguments[1], |regex| replaced(regex, &text, &with));
     result.map_or(Value::Null, Value::String)
 }
 
 /// A text with matches of an expression replaced; in what replaces them `\1` stands for a group.
 /// None where the expression takes too long or the text becomes too long.
-pub(crate) fn replaced(regex: &Regex, text: &str, with: &str, most: Option<u64>) -> Option<String> {
+fn replaced(regex: &Regex, text: &str, with: &str) -> Option<String> {
     let mut out = String::new();
     let mut end = 0;
-    for captures in regex.captures_iter(text).take(most.map_or(usize::MAX, |most| most as usize)) {
+    for captures in regex.captures_iter(text) {
         let captures = captures.ok()?;
         let whole = captures.get(0)?;
         out.push_str(&text[end..whole.start()]);
