@@ -233,6 +233,9 @@ impl<'p> Translator<'p> {
             Some((_, _, inside)) if in_class => self.class_part(inside),
             Some((_, outside, _)) => self.out.push_str(outside),
             None if c == 'Q' => self.quoted(at),
+            None if c.is_ascii_alphabetic() && self.pattern[at + 1..].starts_with('{') => {
+                self.braced(at);
+            }
             // The end of a quotation that did not begin means nothing.
             None if c == 'E' => {}
             None if c.is_ascii_alphanumeric() || regex_syntax::is_meta_character(c) => {
@@ -240,6 +243,15 @@ impl<'p> Translator<'p> {
             }
             None => self.out.push(c),
         }
+    }
+
+    /// `\x{2A}`, `\p{Greek}`: the letter at `at` and what stands in braces behind it.
+    fn braced(&mut self, at: usize) {
+        let rest = &self.pattern[at..];
+        let taken = rest.find('}').map_or(rest.len(), |end| end + 1);
+        self.out.push('\\');
+        self.out.push_str(&rest[..taken]);
+        self.skip(rest[..taken].chars().count() - 1);
     }
 
     /// Several characters in a class. A dash behind them is itself, not a range.
@@ -340,6 +352,7 @@ mod tests {
             (r"[a-z]{2}+", r"(?>[a-z]{2})"),
             (r"a+?b", r"a+?b"),
             (r"(?i)x(?=y)(?<!z)", r"(?i)x(?=y)(?<!z)"),
+            (r"\x{202E}\p{Greek}[\x{41}]", r"\x{202E}\p{Greek}[\x{41}]"),
         ];
         for (pattern, expected) in cases {
             let found = translate(pattern, Reading::Unicode);

@@ -175,8 +175,9 @@ fn codes_are_documented() {
     }
 }
 
-/// Searches that are broken as published, by file, each with what is wrong with it.
-const BROKEN: [(&str, &str); 0] = [];
+/// Searches of the second set that are broken as published: parentheses and quotes that are
+/// missing or too many (11), and operators that are none (4).
+const BROKEN_OF_AN_ARMORY: usize = 15;
 
 /// The public searches, where they are at hand: each of them is read.
 #[test]
@@ -197,7 +198,7 @@ fn public_searches_are_read() {
     }
     println!("{} searches, {} macros", searches.len(), environment.macros.len());
     assert!(searches.len() > 1000);
-    check(&searches, &environment, &BROKEN.map(|(name, _)| name), 0);
+    check(&searches, &environment, 0);
 }
 
 /// A second set of searches, of which a part is broken as published: quotes and parentheses that
@@ -217,22 +218,20 @@ fn searches_of_an_armory_are_read() {
         }
     });
     println!("{} searches", searches.len());
-    check(&searches, &Environment::default(), &[], searches.len() / 50);
+    check(&searches, &Environment::default(), BROKEN_OF_AN_ARMORY);
 }
 
-/// No search is invalid but those named, and `more` that are not.
-fn check(searches: &[(PathBuf, String)], environment: &Environment, broken: &[&str], more: usize) {
+/// So many searches are invalid, and no other.
+fn check(searches: &[(PathBuf, String)], environment: &Environment, broken: usize) {
     let mut invalid = Vec::new();
     for (path, search) in searches {
         let (_, _, diagnostics) = read(search, 0, environment);
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let found = diagnostics.iter().find(|found| found.level == Level::Invalid);
-        if let Some(found) = found.filter(|_| !broken.contains(&name)) {
-            invalid.push(format!("{name}: {} {:?}", found.message, &search[found.span.start..]));
+        if let Some(found) = diagnostics.iter().find(|found| found.level == Level::Invalid) {
+            let rest = search.get(found.span.start..).unwrap_or_default();
+            invalid.push(format!("{}: {} {rest:?}", path.display(), found.message));
         }
     }
-    println!("{} invalid", invalid.len());
-    assert!(invalid.len() <= more, "{}", invalid.join("\n"));
+    assert_eq!(invalid.len(), broken, "{}", invalid.join("\n"));
 }
 
 fn macros_of(rules: &Path) -> BTreeMap<String, Macro> {
@@ -463,10 +462,10 @@ fn long_and_deep_searches_are_read() {
     ];
     for part in parts {
         for before in ["", "| eval x=", "| table "] {
-            let text = format!("{before}{}", part.repeat(50_000));
+            let text = format!("{before}{}", part.repeat(10_000));
             let started = std::time::Instant::now();
             read(&text, 0, &Environment::default());
-            assert!(started.elapsed().as_secs() < 20, "{part}");
+            assert!(started.elapsed().as_secs() < 5, "{part}");
         }
     }
 }

@@ -114,9 +114,12 @@ fn xml(event: &Event) -> String {
     let mut out = format!("<Event xmlns='{NAMESPACE}'>");
     header(event, &mut out);
     out.push_str("<EventData>");
-    let is_header = |name: &str| {
-        HEADER.iter().any(|(_, text, attributes)| {
-            *text == name || attributes.iter().any(|(_, field)| *field == name)
+    let is_header = |name: &str, value: &Value| {
+        HEADER.iter().any(|(element, text, attributes)| {
+            // An element that holds nothing is a name of its own.
+            *text == name
+                || (*element == name && value.is_null())
+                || attributes.iter().any(|(_, field)| *field == name)
         })
     };
     // The data of a log's own events may be called like anything, that of exporters has their own
@@ -124,7 +127,7 @@ fn xml(event: &Event) -> String {
     let is_own = event.shape.starts_with("evtx");
     let is_beside = |name: &str| !is_own && (BESIDE.contains(&name) || name.contains(['.', '@']));
     for (name, value) in &event.fields {
-        if !is_header(name) && &**name != "xmlns" && !is_beside(name) {
+        if !is_header(name, value) && &**name != "xmlns" && !is_beside(name) {
             data(name, value, &mut out);
         }
     }
@@ -288,4 +291,61 @@ fn quoted(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + 2);
     crate::readers::write_string(&mut out, text.as_bytes());
     String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::sync::Arc;
+
+    use crate::{Fields, Ingest, Log, Settings};
+
+    fn raw(text: &str) -> String {
+        let bytes = text.as_bytes().to_vec();
+        let mut log = Log::from_reader(Cursor::new(bytes), Arc::from("log")).unwrap();
+        let mut events = Vec::new();
+        while let Some(unit) = log.next_unit() {
+            Ingest::new(Settings::default()).read(unit.into_records(), &Fields::All, |batch| {
+                events.extend(batch.rows.iter().map(|row| batch.event(row)));
+            });
+        }
+        events.iter().map(crate::Event::raw).collect::<Vec<_>>().join("\n")
+    }
+
+    const EVENT: &str = "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'>\
+        <System><Provider Name='P' Guid='{00000000-1111-2222-3333-444444444444}'/>\
+        <EventID Qualifiers='3'>9</EventID><Version>1</Version><Level>4</Level><Task>2</Task>\
+        <Opcode>0</Opcode><Keywords>0x80</Keywords>\
+        <TimeCreated SystemTime='2024-03-01T09:00:01.1234567Z'/><EventRecordID>5</EventRecordID>\
+        <Correlation/><Execution ProcessID='1' ThreadID='2'/><Channel>C</Channel>\
+        <Computer>h</Computer><Security UserID='S-1-5-18'/></System><EventData>\
+        <Data Name='A'>x &lt;y&gt; &amp; \"z\" 'w'</Data><Data Name='B'></Data></EventData></Event>";
+
+    #[test]
+    fn windows_events_are_xml_as_collected() {
+        assert_eq!(raw(EVENT), EVENT);
+        let unnamed = EVENT.replace(" Name='A'", "").replace(" Name='B'", "");
+        assert_eq!(raw(&unnamed), unnamed);
+        let other = r#"{"winlog":{"event_id":4688,"channel":"Security","provider_name":"P","computer_name":"h","event_data":{"CommandLine":"a & b"}},"@timestamp":"2024-03-01T09:00:01Z","agent":{"name":"x"},"event":{"code":"4688"},"message":"m"}"#;
+        assert_eq!(
+            raw(other),
+            "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>\
+             <Provider Name='P'/><EventID>4688</EventID>\
+             <TimeCreated SystemTime='2024-03-01T09:00:01.0000000Z'/><Correlation/>\
+             <Channel>Security</Channel><Computer>h</Computer><Security/></System><EventData>\
+             <Data Name='CommandLine'>a &amp; b</Data></EventData></Event>"
+        );
+    }
+
+    #[test]
+    fn other_events_are_as_their_logs_have_them() {
+        let json = r#"{"b": [1, {"c": null}],  "a": "x\u0041"}"#;
+        assert_eq!(raw(json), json);
+        let lines = [
+            "May  1 10:00:00 host1 sshd[42]: Failed password for x",
+            "type=EXECVE msg=audit(1714557600.123:45): argc=3 a0=\"sh\" a1=\"-c\"",
+        ];
+        assert_eq!(raw(lines[0]), lines[0]);
+        assert_eq!(raw(lines[1]), lines[1].replace('"', ""), "quotes are not kept");
+    }
 }

@@ -100,7 +100,7 @@ fn whole(example: &Example) -> String {
             && !HEADER.contains(&&**name)
             && !text.contains(&format!("'{name}'"));
         if is_data {
-            write!(text, "<Data Name='{name}'>1</Data>").unwrap();
+            write!(text, "<Data Name='{name}'>1</Data>").expect("text");
         }
     }
     text + "</EventData></Event>"
@@ -267,7 +267,7 @@ fn names_of_the_example_events() {
             continue;
         }
         if is_gone(&example.text) || MISTAKEN.contains(&&*example.file) {
-            writeln!(out, "{}: no example", example.file).unwrap();
+            writeln!(out, "{}: no example", example.file).expect("text");
             continue;
         }
         let names: BTreeSet<&str> = example.names.iter().map(String::as_str).collect();
@@ -284,7 +284,8 @@ fn names_of_the_example_events() {
         let (own, all) = (names.len() - missing.len(), names.len());
         let labels: BTreeSet<String> = events.iter().map(|e| e.kind.label()).collect();
         let labels = labels.into_iter().collect::<Vec<_>>().join(", ");
-        writeln!(out, "{}: {own}/{all} [{labels}] {}", example.file, missing.join(" ")).unwrap();
+        writeln!(out, "{}: {own}/{all} [{labels}] {}", example.file, missing.join(" "))
+            .expect("text");
     }
     println!("{out}{found} of {listed} names");
     assert!(!wanted.is_empty() || found * 100 >= listed * BAR, "{found} of {listed} names");

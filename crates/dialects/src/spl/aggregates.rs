@@ -18,7 +18,7 @@ impl Aggregate {
     }
 
     fn is_percentile(&self) -> bool {
-        self.names.first().is_some_and(|name| name.starts_with('p'))
+        self.names.first().is_some_and(|name| name.contains('<'))
     }
 }
 
@@ -74,7 +74,7 @@ static AGGREGATES: &[Aggregate] = &[
         limits: "of bins of `timechart`, not run",
         aggregator: None,
     },
-    Aggregate { names: &["sparkline"], limits: "a picture, not run", aggregator: None },
+    Aggregate { names: &["sparkline"], limits: "a picture, left out", aggregator: None },
 ];
 
 /// The function of a name: `p95` too.

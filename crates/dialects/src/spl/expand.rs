@@ -126,8 +126,8 @@ impl Expander<'_> {
             self.keep(text, kept..stop, call);
             let rest = &text[stop..];
             let origin = |len: usize| call.cloned().unwrap_or(stop..stop + len);
-            let len = if rest.starts_with("```") {
-                let len = rest[3..].find("```").map_or(rest.len(), |end| end + 6);
+            let len = if let Some(comment) = rest.strip_prefix("```") {
+                let len = comment.find("```").map_or(rest.len(), |end| end + 6);
                 self.put(" ", &origin(len));
                 len
             } else if let Some(len) = call_length(rest) {

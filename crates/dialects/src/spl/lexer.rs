@@ -218,15 +218,12 @@ fn first_len(rest: &str) -> usize {
 /// How long the word at the start of `rest` is.
 fn word(rest: &str, mode: Mode, nested: bool) -> usize {
     let bytes = rest.as_bytes();
+    let escapes = matches!(mode, Mode::Search | Mode::Value | Mode::List);
     let (mut at, mut brackets) = (0, 0_usize);
     while let Some(c) = rest[at..].chars().next() {
         let next = bytes.get(at + 1);
         match c {
-            '\\' if matches!(mode, Mode::Search | Mode::Value | Mode::List) => {
-                if next.is_some_and(|next| matches!(next, b'"' | b'\\')) {
-                    at += 1;
-                }
-            }
+            '\\' if escapes && next.is_some_and(|next| matches!(next, b'"' | b'\\')) => at += 1,
             // A call without arguments, as code has them, is a part of the word.
             '(' if at > 0 && next == Some(&b')') && mode != Mode::Arguments => at += 1,
             '|' | '(' | ')' | '"' | '`' => break,

@@ -2,7 +2,7 @@
 //!
 //! A pipeline is lowered from left to right; what is known about its rows on the way is
 //! [`Rows`]. Each command has a function in `lower/commands/`, named in the table of
-//! [`super::commands`].
+//! [`super::commands()`].
 
 mod columns;
 pub(super) mod commands;
@@ -36,7 +36,7 @@ const MAX_STAGES: usize = 2_000;
 pub(crate) struct Rows {
     /// Whose rows these are; nobody's before the first command.
     input: Option<Input>,
-    /// The source whose filter may take tests of columns that no stage has touched since.
+    /// The source, as long as no stage stands behind it: its filter takes tests.
     source: Option<usize>,
     /// Which columns there are.
     columns: Columns,
@@ -90,7 +90,7 @@ impl Lowering<'_> {
     /// Lowers commands, the first over `rows`.
     fn pipeline(&mut self, pipeline: &Pipeline, mut rows: Rows) -> Rows {
         if self.depth >= MAX_DEPTH {
-            self.unsupported("too-deep", "searches are nested too deep", pipeline.span);
+            self.unsupported("search-limit", "searches are nested too deep", pipeline.span);
             return rows;
         }
         self.depth += 1;
@@ -98,7 +98,7 @@ impl Lowering<'_> {
             self.last = self.depth == 1 && at + 1 == pipeline.commands.len();
             rows = self.command(rows, command);
             if self.stages.len() > MAX_STAGES {
-                self.unsupported("too-many-stages", "it has too many stages", command.span);
+                self.unsupported("search-limit", "it has too many stages", command.span);
                 break;
             }
         }
@@ -117,6 +117,10 @@ impl Lowering<'_> {
     fn command(&mut self, rows: Rows, command: &Command) -> Rows {
         let name = command.name.value.to_ascii_lowercase();
         let Some(entry) = table::find(&name) else {
+            // A macro that is not there was said to be missing.
+            if name.starts_with('`') {
+                return rows;
+            }
             let names = table::commands().iter().map(|entry| entry.name);
             let message = format!("there is no command `{name}` that is known");
             let mut diagnostic =
@@ -171,9 +175,7 @@ impl Lowering<'_> {
             }
         });
         rows.columns.apply(&stage);
-        if !columns::keeps_rows(&stage) {
-            rows.source = None;
-        }
+        rows.source = None;
         rows.input = Some(self.stage(vec![input], stage, command));
         rows
     }
@@ -197,16 +199,12 @@ impl Lowering<'_> {
         Input::Stage(self.stages.len() - 1)
     }
 
-    /// Keeps the rows for which a formula holds: in the source as far as it has tests of columns
-    /// that are as they were there, in a stage for the rest.
+    /// Keeps the rows for which a formula holds: in the source as far as it has tests and nothing
+    /// else stands between, in a stage for the rest.
     fn filter(&mut self, rows: Rows, formula: Formula, command: &Command) -> Rows {
-        let mut stays = Vec::new();
-        let mut moves = Vec::new();
-        for part in conjuncts(formula) {
-            let untouched = rows.source.is_some() && part.is_of_tests();
-            if untouched && self.is_untouched(&part, &rows) { &mut moves } else { &mut stays }
-                .push(part);
-        }
+        let at_source = rows.source.is_some();
+        let (moves, stays): (Vec<_>, Vec<_>) =
+            conjuncts(formula).into_iter().partition(|part| at_source && part.is_of_tests());
         for part in &moves {
             part.fields(&mut |field| self.read(field.name()));
         }
@@ -219,12 +217,6 @@ impl Lowering<'_> {
             return rows;
         }
         self.push(rows, RowStage::Filter { condition: Formula::and(stays) }, command)
-    }
-
-    fn is_untouched(&self, formula: &Formula, rows: &Rows) -> bool {
-        let mut untouched = true;
-        formula.fields(&mut |field| untouched &= rows.columns.is_surely_of_event(field.name()));
-        untouched
     }
 
     /// Notes that a field of events is read. Those of a data model are noted as they are written.
@@ -297,9 +289,17 @@ impl Lowering<'_> {
     }
 }
 
-/// What stands behind the last dot of a data model's name.
+/// A name without the data sets in front of it, which are capitalised: `All_Changes.user` is
+/// `user`, and `All_Risk.annotations._all` is `annotations._all`.
 fn bare(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(_, last)| if last.is_empty() { name } else { last })
+    let mut rest = name;
+    while let Some((set, behind)) = rest.split_once('.') {
+        if behind.is_empty() || !set.starts_with(|c: char| c.is_ascii_uppercase()) {
+            break;
+        }
+        rest = behind;
+    }
+    rest
 }
 
 fn scope(keys: &[(&str, &str)]) -> Scope {

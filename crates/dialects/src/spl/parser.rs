@@ -240,6 +240,17 @@ impl<'a> Parser<'a> {
         Ok(pipeline)
     }
 
+    /// A subsearch in place of a value, which its first column would be.
+    fn value_subsearch(&mut self, open: Token) -> Read<Span> {
+        let start = open.range.start;
+        self.nested(Self::subsearch)?;
+        let span = self.span_from(start);
+        let message = "a subsearch stands in place of a value";
+        let diagnostic = Diagnostic::new(Level::Unsupported, "subsearch-value", message, span);
+        self.diagnostics.push(diagnostic.with_help("let the subsearch name the field itself"));
+        Ok(span)
+    }
+
     /// Goes one level down.
     fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
         if self.depth == MAX_DEPTH {
@@ -275,6 +286,11 @@ impl<'a> Parser<'a> {
 
     fn peek(&self, mode: Mode) -> Token {
         token(self.text, self.at, mode, self.subsearches > 0)
+    }
+
+    /// The token behind another one.
+    fn behind(&self, before: &Token, mode: Mode) -> Token {
+        token(self.text, before.range.end, mode, self.subsearches > 0)
     }
 
     fn take(&mut self, token: Token) {

@@ -11,6 +11,7 @@ mod date;
 mod evtx;
 mod find;
 mod json;
+mod known;
 mod lines;
 mod records;
 mod syslog;
@@ -60,6 +61,8 @@ pub enum Format {
     Auditd,
     /// Lines of syslog.
     Syslog,
+    /// Lines of text that the table of such formats knows: access logs, flow logs.
+    Lines,
     /// A table with a header.
     Csv,
     /// A log or an archive, compressed with zstd.
@@ -86,6 +89,7 @@ impl Format {
             | Format::WindowsText
             | Format::Auditd
             | Format::Syslog
+            | Format::Lines
             | Format::Csv
             | Format::Empty => true,
             Format::Evtx
@@ -295,7 +299,7 @@ impl Log {
                 let log = JsonLog::new(head, reader, name.clone());
                 Ok(Log::new(name, Inner::Json(Box::new(log))))
             }
-            Format::Xml | Format::WindowsText | Format::Auditd | Format::Syslog => {
+            Format::Xml | Format::WindowsText | Format::Auditd | Format::Syslog | Format::Lines => {
                 let log = TextLog::new(head, reader, name.clone());
                 Ok(Log::new(name, Inner::Text(log)))
             }

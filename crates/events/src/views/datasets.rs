@@ -10,6 +10,8 @@
 //! when = { action = ["failure"] }   # a field of the dataset is one of these
 //! unless = { object = ["file"] }    # a field of the dataset is none of these
 //! fields = ["process_id"]           # as the event has them
+//! unknown = ["dest"]                # likewise, `unknown` where there is nothing
+//! assets = ["dest"]                 # `dest_category` and others like it
 //! [dataset.calculated]
 //! user = "filled(user, 'unknown')"  # of the event's fields
 //! ```
@@ -25,6 +27,7 @@ use serde::Deserialize;
 
 use super::expr::Tables;
 use super::{Expr, Names, ScopeKind, Text, Views, ViewsError, functions};
+use crate::kinds::TypeWord;
 
 /// Fields that every event of every dataset has.
 const EVERYWHERE: &[&str] =
@@ -90,7 +93,14 @@ pub(super) struct Entry {
     unknown: Vec<Arc<str>>,
     #[serde(default)]
     calculated: BTreeMap<Arc<str>, Text>,
+    /// Ends of connections and people, for each of which there are the fields that Enterprise
+    /// Security looks up in lists of assets: null here, where there are none.
+    #[serde(default)]
+    assets: Vec<String>,
 }
+
+/// The ends of the names of what is looked up for an asset.
+const OF_ASSETS: &[&str] = &["bunit", "category", "priority"];
 
 impl Views {
     /// All datasets of all data models.
@@ -163,7 +173,10 @@ impl Dataset {
         let asked = |is| move |(field, values): (String, Vec<String>)| Asked { field, values, is };
         self.when.extend(entry.when.into_iter().map(asked(true)));
         self.when.extend(entry.unless.into_iter().map(asked(false)));
-        for name in entry.fields {
+        let of_asset = |asset: &String| {
+            OF_ASSETS.iter().map(|end| format!("{asset}_{end}").into()).collect::<Vec<_>>()
+        };
+        for name in entry.assets.iter().flat_map(of_asset).chain(entry.fields) {
             self.fields.insert(name, DatasetField::AsIs);
         }
         for name in entry.unknown {
@@ -248,13 +261,179 @@ impl Dataset {
     fn open_questions(&self, kind: &ScopeKind) -> Option<Vec<Arc<str>>> {
         let mut open = Vec::new();
         for name in self.asked.keys() {
-            let expr = self.field(name, kind);
-            if !expr.inputs().is_empty() {
-                open.push(Arc::from(name.as_str()));
-            } else if expr.value(&|_| Value::Null).is_null() {
-                return None;
+            match answer(&self.field(name, kind), kind) {
+                Some(true) => {}
+                Some(false) => return None,
+                None => open.push(Arc::from(name.as_str())),
             }
         }
         Some(open)
+    }
+}
+
+/// The answer to a question that all events of a kind have in common, where they have one: tables
+/// by event id are asked for each of the kind's.
+fn answer(question: &Expr, kind: &ScopeKind) -> Option<bool> {
+    let inputs = question.inputs();
+    if inputs.is_empty() {
+        return Some(!question.value(&|_| Value::Null).is_null());
+    }
+    let ids: Vec<Value> = kind.kinds.iter().flat_map(|own| &own.event_id).map(word).collect();
+    if ids.is_empty() || inputs.iter().any(|input| **input != *"EventID") {
+        return None;
+    }
+    let of = |id: &Value| !question.value(&|_| id.clone()).is_null();
+    let first = of(&ids[0]);
+    ids.iter().all(|id| of(id) == first).then_some(first)
+}
+
+fn word(id: &TypeWord) -> Value {
+    Value::String(id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RAW: &str = r#"
+        [sets.all]
+        source = "concat('log:', Channel)"
+        [tables.tags]
+        1 = "start run"
+        2 = "stop"
+        [[scope]]
+        match = {}
+        [[scope.kind]]
+        channel = ["A"]
+        event_id = [1]
+        like = ["all"]
+        fields = { tag = "split(find(tags, EventID), ' ')", user = "Who", "a.b" = ["x", "y"] }
+        [[scope.kind]]
+        channel = ["A"]
+        event_id = [2, 3]
+        fields = { tag = "split(find(tags, EventID), ' ')" }
+        [[scope.kind]]
+        channel = ["A"]
+        fields = { tag = ["start", "run"], user = "Other" }
+        [[scope.kind]]
+        channel = ["B"]
+        when = { Sort = ["s"] }
+        fields = { tag = "Own", Sort = "kind" }
+        [[scope.kind]]
+        fields = { tag = "null" }
+    "#;
+
+    const MODEL: &str = r#"
+        model = "M"
+        [[dataset]]
+        name = "Runs"
+        tags = ["start", "run|walk"]
+        fields = ["id"]
+        assets = ["dest"]
+        unknown = ["user"]
+        [dataset.calculated]
+        level = "lower(level)"
+        [[dataset]]
+        name = "Loud"
+        parent = "Runs"
+        when = { level = ["loud"] }
+        unless = { user = ["unknown", "root"] }
+    "#;
+
+    fn views() -> Views {
+        let mut views = Views::default();
+        views.add("splunk", "raw", RAW).unwrap();
+        views.add("cim", "model", MODEL).unwrap();
+        views
+    }
+
+    fn scope(views: &Views, dataset: Option<&str>) -> Vec<Arc<ScopeKind>> {
+        let mut keys = BTreeMap::from([("model".into(), "M".into())]);
+        keys.extend(dataset.map(|name| ("dataset".into(), name.into())));
+        views.scope("splunk", &keys)
+    }
+
+    fn text(kind: &ScopeKind, field: &str, event: &[(&str, &str)]) -> String {
+        let get = |name: &str| {
+            let found = event.iter().find(|(own, _)| *own == name);
+            found.map_or(Value::Null, |(_, value)| Value::string(*value))
+        };
+        let value = kind.field(field).value(&get);
+        let texts = value.elements().iter().map(|e| e.text().unwrap_or_default().into_owned());
+        texts.collect::<Vec<_>>().join("|")
+    }
+
+    #[test]
+    fn everything_serves_a_scope_without_keys() {
+        let views = views();
+        let kinds = views.scope("splunk", &BTreeMap::new());
+        assert_eq!(kinds.len(), 5);
+        assert!(kinds[4].raw, "what no table names is read by its own names");
+        assert_eq!(text(&kinds[0], "source", &[("Channel", "A")]), "log:A");
+        assert_eq!(text(&kinds[0], "a{}.b{}", &[]), "x|y");
+        assert_eq!(text(&kinds[0], "Other Name", &[("OtherName", "1")]), "1");
+    }
+
+    #[test]
+    fn datasets_are_made_of_what_has_their_tags() {
+        let views = views();
+        let runs = scope(&views, Some("Runs"));
+        let labels: Vec<String> = runs.iter().map(|kind| kind.label()).collect();
+        assert_eq!(labels, ["A 1", "A", "B"], "by id where all events of a kind agree");
+        assert!(runs[0].when.is_empty() && runs[1].when.is_empty());
+        let kind = |id: &str| crate::Kind {
+            product: "windows".into(),
+            dataset: "".into(),
+            channel: "A".into(),
+            provider: "".into(),
+            event_id: id.into(),
+        };
+        assert!(runs[1].matches(&kind("7")), "the general entry is of the dataset");
+        assert!(!runs[1].matches(&kind("2")), "but not for the events of a particular one");
+        let asked: Vec<&str> = runs[2].when.keys().map(|name| &**name).collect();
+        assert_eq!(asked, ["event:Sort", "tag:run|walk", "tag:start"]);
+        assert_eq!(text(&runs[2], "event:Sort", &[("kind", "s")]), "s");
+        assert_eq!(text(&runs[2], "tag:run|walk", &[("Own", "WALK")]), "true");
+        assert_eq!(scope(&views, None).len(), 3, "the roots of a model");
+        assert!(scope(&views, Some("Gone")).is_empty());
+    }
+
+    #[test]
+    fn fields_of_a_dataset() {
+        let views = views();
+        let runs = scope(&views, Some("Runs"));
+        let event = [("Who", "ann"), ("id", "7"), ("level", "LOUD"), ("more", "x"), ("host", "h")];
+        let cases = [("user", "ann"), ("id", "7"), ("level", "loud"), ("more", ""), ("host", "h")];
+        for (field, expected) in cases {
+            assert_eq!(text(&runs[0], field, &event), expected, "{field}");
+        }
+        assert_eq!(text(&runs[0], "user", &[]), "unknown");
+        assert_eq!(text(&runs[1], "user", &[("Other", "bob")]), "bob");
+        let loud = scope(&views, Some("Loud"));
+        assert_eq!(text(&loud[0], "when:level", &event), "true");
+        assert_eq!(text(&loud[0], "unless:user", &event), "true");
+        assert_eq!(text(&loud[0], "unless:user", &[("Who", "ROOT")]), "");
+        let fields: Vec<&str> =
+            loud[0].dataset().unwrap().fields().map(|(name, _)| &**name).collect();
+        let all = ["dest_bunit", "dest_category", "dest_priority", "id", "level", "user"];
+        assert_eq!(fields, all, "those of the parent as well");
+    }
+
+    #[test]
+    fn a_log_may_be_called_something_else() {
+        let views = views().with_constants("splunk", &[("source", "mine"), ("host", "h9")]);
+        let kinds = views.scope("splunk", &BTreeMap::new());
+        assert_eq!(text(&kinds[0], "source", &[("Channel", "A")]), "mine");
+        assert_eq!(text(&kinds[4], "host", &[("host", "other")]), "h9");
+        assert_eq!(text(&scope(&views, Some("Runs"))[0], "source", &[]), "mine");
+    }
+
+    #[test]
+    fn models_are_listed() {
+        let views = views();
+        assert!(views.has_dataset("M", None) && views.has_dataset("M", Some("Loud")));
+        assert!(!views.has_dataset("m", None) && !views.has_dataset("M", Some("Quiet")));
+        let parents = views.datasets().iter().map(|d| d.parent.as_deref()).collect::<Vec<_>>();
+        assert_eq!(parents, [None, Some("Runs")]);
     }
 }

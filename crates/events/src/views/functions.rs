@@ -52,6 +52,10 @@ const FUNCTIONS: &[Function] = &[
     Function { name: "split", arguments: 2..=2, usage: "two", call: split },
     Function { name: "count", arguments: 1..=1, usage: "one", call: count },
     Function { name: "command_with_path", arguments: 2..=2, usage: "two", call: command_with_path },
+    Function { name: "number", arguments: 1..=1, usage: "one", call: number },
+    Function { name: "add", arguments: 2..=2, usage: "two", call: add },
+    Function { name: "subtract", arguments: 2..=2, usage: "two", call: subtract },
+    Function { name: "length", arguments: 1..=1, usage: "one", call: length },
     Function { name: "xml_escaped", arguments: 1..=1, usage: "one", call: xml_escaped },
 ];
 
@@ -362,4 +366,37 @@ fn command_with_path(values: &[Value]) -> Value {
     }
     let quote = if image.contains(char::is_whitespace) { "\"" } else { "" };
     Value::String(format!("{quote}{image}{quote} {}", arguments.trim_start()))
+}
+
+/// The value if it is a number, also one in text.
+fn number(values: &[Value]) -> Value {
+    if values[0].number().is_some() { values[0].clone() } else { Value::Null }
+}
+
+/// A number without a fraction where it has none.
+pub(super) fn whole_or_float(number: f64) -> Value {
+    /// Above this a float does not hold every whole number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() < EXACT {
+        Value::Integer(number as i64)
+    } else {
+        Value::Float(number)
+    }
+}
+
+/// The sum; null if one is no number.
+fn add(values: &[Value]) -> Value {
+    let [Some(a), Some(b)] = [values[0].number(), values[1].number()] else { return Value::Null };
+    whole_or_float(a + b)
+}
+
+/// The difference; null if one is no number.
+fn subtract(values: &[Value]) -> Value {
+    let [Some(a), Some(b)] = [values[0].number(), values[1].number()] else { return Value::Null };
+    whole_or_float(a - b)
+}
+
+/// How many characters a text has.
+fn length(values: &[Value]) -> Value {
+    each(&values[0], |text| Some(Value::Integer(text.chars().count() as i64)))
 }

@@ -3,16 +3,13 @@
 
 use rulestone_value::Value;
 
-use super::functions::{Function, each};
+use super::functions::{Function, each, whole_or_float};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "named", arguments: 3..=3, usage: "three", call: named },
     Function { name: "paired", arguments: 2..=2, usage: "two", call: paired },
     Function { name: "column", arguments: 2..=2, usage: "two", call: column },
     Function { name: "pair_value", arguments: 2..=2, usage: "two", call: pair_value },
-    Function { name: "length", arguments: 1..=1, usage: "one", call: length },
-    Function { name: "sum", arguments: 1..=9, usage: "one or more", call: sum },
-    Function { name: "difference", arguments: 2..=2, usage: "two", call: difference },
     Function { name: "scaled", arguments: 2..=2, usage: "two", call: scaled },
     Function { name: "epoch", arguments: 1..=1, usage: "one", call: epoch },
     Function { name: "url_decoded", arguments: 1..=1, usage: "one", call: url_decoded },
@@ -92,39 +89,10 @@ fn pair_value(values: &[Value]) -> Value {
     })
 }
 
-/// How many characters a text has.
-fn length(values: &[Value]) -> Value {
-    each(&values[0], |text| Some(Value::Integer(text.chars().count() as i64)))
-}
-
-/// A number without a fraction where it has none.
-fn number(value: f64) -> Value {
-    const WHOLE: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() <= WHOLE {
-        Value::Integer(value as i64)
-    } else {
-        Value::Float(value)
-    }
-}
-
-/// All that are numbers added up; null if none is.
-fn sum(values: &[Value]) -> Value {
-    let numbers = values.iter().filter_map(Value::number);
-    numbers.reduce(|one, other| one + other).map_or(Value::Null, number)
-}
-
-/// The second taken from the first.
-fn difference(values: &[Value]) -> Value {
-    match (values[0].number(), values[1].number()) {
-        (Some(one), Some(other)) => number(one - other),
-        _ => Value::Null,
-    }
-}
-
 /// One number times another.
 fn scaled(values: &[Value]) -> Value {
     match (values[0].number(), values[1].number()) {
-        (Some(value), Some(factor)) => number((value * factor * 1e6).round() / 1e6),
+        (Some(value), Some(factor)) => whole_or_float((value * factor * 1e6).round() / 1e6),
         _ => Value::Null,
     }
 }
@@ -188,10 +156,6 @@ mod tests {
             (pair_value(&[pairs.clone(), text("msg")]), text("a b")),
             (pair_value(&[pairs.clone(), text("port")]), Value::Null),
             (pair_value(&[pairs, text("end")]), Value::Null),
-            (length(&[text("é2")]), Value::Integer(2)),
-            (sum(&[text("2"), Value::Null, Value::Integer(3)]), Value::Integer(5)),
-            (sum(&[Value::Null]), Value::Null),
-            (difference(&[text("5.5"), text("1")]), Value::Float(4.5)),
             (scaled(&[text("0.276"), text("1000")]), Value::Integer(276)),
             (epoch(&[text("2024-05-06T07:08:09.123Z")]), text("1714979289.123")),
             (url_decoded(&[text("a%20b%2g%")]), text("a b%2g%")),

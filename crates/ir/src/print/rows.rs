@@ -211,7 +211,12 @@ fn print_extract(extract: &Extract, out: &mut String) {
         Extractor::Paths { path: Some((path, into)) } => write!(out, "path {path} -> {into}"),
         Extractor::JsonMembers(prefix) => write!(out, "json members {prefix:?}"),
         Extractor::XmlValues => write!(out, "xml values"),
-        Extractor::Pairs { between, equals } => write!(out, "pairs {between:?} {equals:?}"),
+        Extractor::Pairs { between, equals } => {
+            out.push_str("pairs");
+            option("between", &between.as_ref().map(|text| format!("{text:?}")), out);
+            option("equals", &equals.as_ref().map(|text| format!("{text:?}")), out);
+            Ok(())
+        }
     };
 }
 

@@ -61,16 +61,6 @@ impl Columns {
         self.events && !self.has(name)
     }
 
-    /// Whether it is one, and nothing else.
-    pub(super) fn is_surely_of_event(&self, name: &str) -> bool {
-        self.is_of_event(name) && !self.others
-    }
-
-    /// Whether there are fields of events among them.
-    pub(super) fn are_of_events(&self) -> bool {
-        self.events
-    }
-
     fn add(&mut self, name: &Arc<str>) {
         if !self.has(name) {
             self.names.push(name.clone());
@@ -251,31 +241,21 @@ impl Columns {
 const LOCATED: [&str; 8] =
     ["City", "Country", "Region", "lat", "lon", "Continent", "MetroCode", "Timezone"];
 
-/// Whether a stage may stand between a source and a filter that moves into the source.
-pub(super) fn keeps_rows(stage: &RowStage) -> bool {
-    match stage {
-        RowStage::Filter { .. }
-        | RowStage::Extract(_)
-        | RowStage::Compute { .. }
-        | RowStage::Rename { .. }
-        | RowStage::Expand { limit: None, .. }
-        | RowStage::Lookup(_)
-        | RowStage::Locate { .. }
-        | RowStage::Fill { fields: FillFields::Names(_), .. } => true,
-        RowStage::Bin { by, .. } => !matches!(by, BinBy::Auto(_)),
-        RowStage::Project(project) => project.mode == Keep::Drop,
-        _ => false,
-    }
-}
-
 /// Whether a stage looks at one row alone, whenever that is.
 pub(super) fn is_row_wise(stage: &Stage) -> bool {
     let StageKind::Rows(stage) = &stage.kind else { return false };
     match stage {
         RowStage::Filter { condition } => !formula_asks_now(condition),
         RowStage::Compute { steps } => !steps.iter().any(|(_, expr)| asks_now(expr)),
-        RowStage::Project(_) | RowStage::Expand { .. } => true,
-        stage => keeps_rows(stage),
+        RowStage::Bin { by, .. } => !matches!(by, BinBy::Auto(_)),
+        RowStage::Extract(_)
+        | RowStage::Project(_)
+        | RowStage::Rename { .. }
+        | RowStage::Expand { .. }
+        | RowStage::Lookup(_)
+        | RowStage::Locate { .. }
+        | RowStage::Fill { fields: FillFields::Names(_), .. } => true,
+        _ => false,
     }
 }
 

@@ -174,10 +174,10 @@ impl Lowering<'_> {
                 Known::Always(formula) => Some(Known::Always(not(formula))),
                 other => Some(other),
             },
-            ("match", [Eval::Field(name), Eval::Text(text, at)]) => {
-                let regex = self.regex(text, *at)?;
-                self.strict(name, Test::Regex(regex), span, rows)
-            }
+            ("match", [Eval::Field(name), Eval::Text(text, at)]) => match self.regex(text, *at) {
+                Some(regex) => self.strict(name, Test::Regex(regex), span, rows),
+                None => Some(Known::Always(Formula::TRUE)),
+            },
             ("like", [Eval::Field(name), Eval::Text(text, _)]) => {
                 self.strict(name, Test::Wildcard(like(text)), span, rows)
             }
@@ -281,7 +281,7 @@ impl Lowering<'_> {
         if nests {
             return split(function, arguments, most, span);
         }
-        self.unsupported("too-many-arguments", "it has too many arguments", span);
+        self.unsupported("search-limit", "it has too many arguments", span);
         Expr::Literal(Value::Null)
     }
 
@@ -399,15 +399,16 @@ enum Known {
     Strict { field: Field, formula: Formula, span: Span },
 }
 
-const TEMPLATES: [(&str, fn() -> Expr); 3] = [
-    ("<<FIELD>>", || Expr::ThisName),
-    ("<<MATCHSTR>>", || Expr::ThisMatch),
-    ("<<MATCHSEG1>>", || Expr::ThisMatch),
+const TEMPLATES: [(&str, Expr); 3] = [
+    ("<<FIELD>>", Expr::ThisName),
+    ("<<MATCHSTR>>", Expr::ThisMatch),
+    ("<<MATCHSEG1>>", Expr::ThisMatch),
 ];
 
+/// The first template in a text: where it is, what it is and what it stands for.
 fn next_template(text: &str) -> Option<(usize, &'static str, Expr)> {
-    let found = TEMPLATES.iter().filter_map(|(word, expr)| Some((text.find(word)?, *word, expr())));
-    found.min_by_key(|(at, _, _)| *at)
+    let found = TEMPLATES.iter().filter_map(|(word, expr)| Some((text.find(word)?, *word, expr)));
+    found.min_by_key(|(at, _, _)| *at).map(|(at, word, expr)| (at, word, expr.clone()))
 }
 
 /// A name in which the column of a pattern stands, as a pattern.

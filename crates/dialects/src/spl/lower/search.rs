@@ -42,10 +42,8 @@ impl Lowering<'_> {
                     }
                 }
                 part if self.moves_window(&rows, part) => {}
-                part => {
-                    self.reads_alerts(&rows, part);
-                    formulas.push(self.formula(part, &rows, false));
-                }
+                part if self.reads_alerts(&rows, part) => {}
+                part => formulas.push(self.formula(part, &rows, false)),
             }
         }
         rows = self.filter(rows, all(formulas), command);
@@ -77,7 +75,7 @@ impl Lowering<'_> {
                 let own = self.field(&field.value);
                 any(values.iter().map(|value| equals(&own, value, Case::Insensitive)))
             }
-            Search::Term(value) => self.term(value, negated),
+            Search::Term(value) => self.term(value),
             Search::Token(text) => self.token(text),
             Search::Case(Some(field), value) => {
                 let own = self.field(&field.value);
@@ -136,17 +134,11 @@ impl Lowering<'_> {
     }
 
     /// A word or phrase: it stands in the text of the event between breakers.
-    fn term(&mut self, value: &SearchValue, negated: bool) -> Formula {
+    fn term(&mut self, value: &SearchValue) -> Formula {
         let glob = Glob::stars(&value.text);
         if glob.pieces().iter().all(|piece| *piece == Piece::Many) {
             return Formula::TRUE;
         }
-        if !value.quoted && matches!(&*value.text, "and" | "or" | "not") {
-            let message =
-                format!("`{}` is a word to look for: operators are upper case", value.text);
-            self.note("lowercase-operator", message, value.span);
-        }
-        let _ = negated;
         let raw = self.raw();
         test(raw, Test::Term(glob, Breakers::All), Case::Insensitive, value.span)
     }
@@ -177,19 +169,21 @@ impl Lowering<'_> {
         is
     }
 
-    /// A search of the store of alerts reads alerts.
-    fn reads_alerts(&mut self, rows: &Rows, part: &Search) {
-        let Search::Compare { field, operator, value } = part else { return };
+    /// Whether a part says that the search is one of the store of alerts, which it then reads.
+    fn reads_alerts(&mut self, rows: &Rows, part: &Search) -> bool {
+        let Search::Compare { field, operator, value } = part else { return false };
         let store = ALERT_STORES.iter().any(|store| value.text.eq_ignore_ascii_case(store));
         if &*field.value != "index" || operator.value != Operator::Equal || !store {
-            return;
+            return false;
         }
         let source = rows.source.and_then(|at| self.sources.get_mut(at));
         if let Some(source @ Source::Events { .. }) = source
             && let Some((scope, filter)) = source.filtered()
         {
             *source = Source::Alerts { scope: scope.clone(), filter: filter.clone() };
+            return true;
         }
+        false
     }
 
     /// Whether a part says when the search looks, which is then noted.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Parser, Read};
 use crate::spl::ast::{Name, Names, Setting, SortKey, Spanned};
-use crate::spl::lexer::{Mode, Token, TokenKind};
+use crate::spl::lexer::{Mode, Token, TokenKind, token};
 
 impl Parser<'_> {
     /// Whether the arguments are at their end.
@@ -56,7 +56,7 @@ impl Parser<'_> {
         match next.kind {
             TokenKind::Word | TokenKind::Text => {
                 self.take(next.clone());
-                Ok(self.name_of(&next))
+                Ok(self.dotted(&next))
             }
             // `delim=,`
             TokenKind::Comma => {
@@ -67,8 +67,30 @@ impl Parser<'_> {
                 self.take(next.clone());
                 Ok(self.spanned(&next, ""))
             }
+            TokenKind::OpenBracket => {
+                let span = self.value_subsearch(next)?;
+                Ok(Spanned { value: Arc::from(""), span })
+            }
             _ => Err(self.unexpected(&next, "a value is expected")),
         }
+    }
+
+    /// A value of several parts, each in quotes: `"Model"."Dataset"`.
+    fn dotted(&mut self, first: &Token) -> Name {
+        let mut name = self.name_of(first);
+        if first.kind != TokenKind::Text {
+            return name;
+        }
+        while self.text.get(self.at..).is_some_and(|rest| rest.starts_with(".\"")) {
+            let part = token(self.text, self.at + 1, Mode::Setting, false);
+            if part.kind != TokenKind::Text {
+                break;
+            }
+            let value = Arc::from(format!("{}.{}", name.value, part.value(self.text)));
+            self.take(part.clone());
+            name = Spanned { value, span: name.span.to(self.span(part.range)) };
+        }
+        name
     }
 
     /// Options, as many as there are.
@@ -92,7 +114,7 @@ impl Parser<'_> {
         }
         let whole = self.with_parentheses(next);
         self.take(whole.clone());
-        Ok(self.name_of(&whole))
+        Ok(self.dotted(&whole))
     }
 
     /// A column that `stats` named: `count(x)` is one name where names are expected.

@@ -115,7 +115,11 @@ impl Parser<'_> {
         let mut left = self.operand()?;
         let mut chain = 0;
         loop {
-            let next = self.peek_infix();
+            let mut next = self.peek_infix();
+            let negation = self.negated(&next);
+            if let Some(behind) = &negation {
+                next = behind.clone();
+            }
             let Some((strength, operator)) = self.infix(&next) else { return Ok(left) };
             if strength < least {
                 return Ok(left);
@@ -135,6 +139,9 @@ impl Parser<'_> {
                 let right = self.nested(|parser| parser.binary(strength + 1))?;
                 Eval::Binary { operator: sign, left: Box::new(left), right: Box::new(right) }
             };
+            if negation.is_some() {
+                left = Eval::Not(Box::new(left), self.span_from(start));
+            }
         }
     }
 
@@ -152,6 +159,16 @@ impl Parser<'_> {
             self.take(next);
         }
         Ok(grouped(operands, &signs))
+    }
+
+    /// The `IN` or `LIKE` of `x NOT IN (…)`, when `token` is that `NOT`.
+    fn negated(&self, token: &Token) -> Option<Token> {
+        if !self.is_word(token, "not") {
+            return None;
+        }
+        let behind = self.behind(token, Mode::Eval);
+        let negates = self.is_word(&behind, "in") || self.is_word(&behind, "like");
+        negates.then_some(behind)
     }
 
     /// The token behind an operand, where `.5` is no number.
@@ -241,6 +258,7 @@ impl Parser<'_> {
                 Ok(Eval::Broken(self.span(next.range)))
             }
             TokenKind::Word => self.word(next, start),
+            TokenKind::OpenBracket => Ok(Eval::Broken(self.value_subsearch(next)?)),
             _ => Err(self.unexpected(&next, "a value is expected")),
         }
     }

@@ -68,6 +68,9 @@ impl Parser<'_> {
                 tstats.filter = Some(self.search_expression(&["by", "groupby"]));
             } else if self.eat_word("by") || self.eat_word("groupby") {
                 tstats.by.extend(self.by_list()?);
+            } else if self.is_name() && tstats.span.is_some() {
+                // `by _time span=1h host`
+                tstats.by.extend(self.by_list()?);
             } else if self.is_name() {
                 tstats.measures.push(self.measure()?);
             } else {

@@ -87,7 +87,7 @@ impl Parser<'_> {
         loop {
             let mut next = self.peek(Mode::Search);
             if next.kind == TokenKind::Comma {
-                let behind = self.behind(&next);
+                let behind = self.behind(&next, Mode::Search);
                 if self.is_keyword(&behind, "OR") {
                     self.comma(next);
                     next = behind;
@@ -152,11 +152,19 @@ impl Parser<'_> {
         if next.kind == TokenKind::Operator {
             return self.comparison(&first, next);
         }
-        if self.is_keyword_of(&next, "IN") {
-            if matches!(self.behind(&next).kind, TokenKind::Open | TokenKind::OpenBracket) {
-                self.take(next);
-                return self.values_in(&first);
-            }
+        if self.opens_values(&next) {
+            self.take(next);
+            return self.values_in(&first);
+        }
+        // `field NOT IN (…)`
+        if self.is_keyword_of(&next, "NOT") && self.opens_values(&self.behind(&next, Mode::Search))
+        {
+            let start = first.range.start;
+            self.take(next);
+            let operator = self.peek(Mode::Search);
+            self.take(operator);
+            let inner = self.values_in(&first)?;
+            return Ok(Search::Not(Box::new(inner), self.span_from(start)));
         }
         if plain && next.kind == TokenKind::Open && next.range.start == first.range.end {
             match text {
@@ -199,7 +207,7 @@ impl Parser<'_> {
                 }
             }
             TokenKind::Open if operator.value == Operator::Equal => return self.spread(&field),
-            TokenKind::OpenBracket => return self.value_subsearch(next),
+            TokenKind::OpenBracket => return Ok(Search::Broken(self.value_subsearch(next)?)),
             TokenKind::Macro => {
                 self.take(next.clone());
                 return Ok(Search::Broken(self.span(next.range)));
@@ -246,27 +254,17 @@ impl Parser<'_> {
         Ok(Search::In { field: field.clone(), values: parts })
     }
 
-    /// A subsearch in place of a value; its first column would be the value.
-    fn value_subsearch(&mut self, open: Token) -> Read<Search> {
-        let start = open.range.start;
-        self.nested(Self::subsearch)?;
-        let span = self.span_from(start);
-        let message = "a subsearch stands in place of a value";
-        let diagnostic = rulestone_ir::Diagnostic::new(
-            rulestone_ir::Level::Unsupported,
-            "subsearch-value",
-            message,
-            span,
-        );
-        self.diagnostics.push(diagnostic.with_help("let the subsearch name the field itself"));
-        Ok(Search::Broken(span))
+    /// Whether `token` is `IN` with values behind it.
+    fn opens_values(&self, token: &Token) -> bool {
+        let opens = |kind| matches!(kind, TokenKind::Open | TokenKind::OpenBracket);
+        self.is_keyword_of(token, "IN") && opens(self.behind(token, Mode::Search).kind)
     }
 
     /// The values behind `field IN`.
     fn values_in(&mut self, field: &Token) -> Read<Search> {
         let open = self.peek(Mode::Arguments);
         if open.kind == TokenKind::OpenBracket {
-            return self.value_subsearch(open);
+            return Ok(Search::Broken(self.value_subsearch(open)?));
         }
         self.take(open.clone());
         let field = self.name_of(field);
@@ -326,11 +324,6 @@ impl Parser<'_> {
         let message = "a comma between search terms is taken for a blank".to_owned();
         self.note("search-comma", comma.range.clone(), message, "write `AND` or `OR`");
         self.take(comma);
-    }
-
-    /// The token behind another one.
-    fn behind(&self, token: &Token) -> Token {
-        crate::spl::lexer::token(self.text, token.range.end, Mode::Search, self.subsearches > 0)
     }
 
     pub(super) fn search_value(&self, token: &Token) -> SearchValue {

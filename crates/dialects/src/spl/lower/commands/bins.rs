@@ -25,6 +25,11 @@ pub(in crate::spl) fn bin(lowering: &mut Lowering<'_>, rows: Rows, command: &Com
     let rows = lowering.push(rows, bin, command);
     match by {
         BinBy::Number(width) if &*field != "_time" => label(lowering, rows, into, width, command),
+        BinBy::Auto(_) | BinBy::Log(..) if &*field != "_time" => {
+            let message = "a bin goes by where it starts, not by where it starts and ends";
+            lowering.approximate("bin-label", message, command.span);
+            rows
+        }
         _ => rows,
     }
 }

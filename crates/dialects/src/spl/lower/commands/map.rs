@@ -27,9 +27,8 @@ pub(in crate::spl) fn map(lowering: &mut Lowering<'_>, rows: Rows, command: &Com
     let mut pipeline =
         parser::parse_at(&text, search.span, lowering.environment, lowering.diagnostics);
     let mut on = Vec::new();
-    take_tests(&mut pipeline, &fields, &mut on);
-    let rest = parser_leftovers(&pipeline);
-    if rest {
+    let at = take_tests(&mut pipeline, &fields, &mut on);
+    if is_marked(&pipeline) || (at.is_none() && !fields.is_empty()) {
         let message = "a value of the row is not compared with a field, or not in every case";
         lowering.unsupported("map-substitution", message, search.span);
         return rows;
@@ -39,13 +38,10 @@ pub(in crate::spl) fn map(lowering: &mut Lowering<'_>, rows: Rows, command: &Com
             lowering.read(field);
         }
     }
+    // What is behind the comparison works on the rows that fit.
+    let behind = pipeline.commands.split_off(at.map_or(0, |at| at + 1));
     let before = lowering.stages.len();
     let inner = lowering.subsearch(&pipeline);
-    let together = lowering.stages.get(before..).is_some_and(|own| !own.iter().all(is_row_wise));
-    if together {
-        let message = "a search of `map` that puts rows together is not run";
-        lowering.unsupported("map-substitution", message, search.span);
-    }
     for (_, test) in &on {
         let (MapTest::Equals(name) | MapTest::Term(name)) = test;
         if inner.columns.is_of_event(name) {
@@ -54,11 +50,23 @@ pub(in crate::spl) fn map(lowering: &mut Lowering<'_>, rows: Rows, command: &Com
     }
     let most = settings.number("maxsearches").filter(|most| *most > 0).unwrap_or(MOST);
     let columns = inner.columns.clone();
-    lowering.push_two((rows, inner), RowStage::ForEachRow { on, most }, columns, command)
+    let joined = lowering.stages.len();
+    let rows =
+        lowering.push_two((rows, inner), RowStage::ForEachRow { on, most }, columns, command);
+    let behind = Pipeline { commands: behind, span: pipeline.span };
+    let rows = lowering.pipeline(&behind, rows);
+    let mut own = lowering.stages.iter().enumerate().skip(before);
+    if !own.all(|(at, stage)| at == joined || is_row_wise(stage)) {
+        let message = "a search of `map` that puts rows together is not run";
+        lowering.unsupported("map-substitution", message, search.span);
+    }
+    rows
 }
 
 /// A word that no search has by chance.
 const MARK: &str = "\u{e000}";
+/// The same as a tree is printed.
+const ESCAPED: &str = "\\u{e000}";
 
 /// The search with a mark for each `$field$`, and the fields in the order of their marks.
 fn marked(search: &str) -> (String, Vec<Arc<str>>) {
@@ -89,13 +97,18 @@ fn field_of<'f>(text: &str, fields: &'f [Arc<str>]) -> Option<&'f Arc<str>> {
     fields.get(number.parse::<usize>().ok()?)
 }
 
-/// Takes the tests of marks out of what has to hold together.
-fn take_tests(pipeline: &mut Pipeline, fields: &[Arc<str>], on: &mut Vec<(Arc<str>, MapTest)>) {
-    for command in &mut pipeline.commands {
-        if let Syntax::Search(search) = &mut command.syntax {
-            take_from(search, fields, on);
-        }
+/// Takes the tests of marks out of what has to hold together, and says which command they are in.
+fn take_tests(
+    pipeline: &mut Pipeline,
+    fields: &[Arc<str>],
+    on: &mut Vec<(Arc<str>, MapTest)>,
+) -> Option<usize> {
+    let at =
+        pipeline.commands.iter().position(|command| format!("{command:?}").contains(ESCAPED))?;
+    if let Syntax::Search(search) = &mut pipeline.commands.get_mut(at)?.syntax {
+        take_from(search, fields, on);
     }
+    Some(at)
 }
 
 fn take_from(search: &mut Search, fields: &[Arc<str>], on: &mut Vec<(Arc<str>, MapTest)>) {
@@ -120,6 +133,6 @@ fn take_from(search: &mut Search, fields: &[Arc<str>], on: &mut Vec<(Arc<str>, M
 }
 
 /// Whether a mark is left somewhere.
-fn parser_leftovers(pipeline: &Pipeline) -> bool {
-    format!("{pipeline:?}").contains("\\u{e000}") || format!("{pipeline:?}").contains(MARK)
+fn is_marked(pipeline: &Pipeline) -> bool {
+    format!("{pipeline:?}").contains(ESCAPED)
 }

@@ -13,6 +13,9 @@ use crate::spl::aggregates;
 use crate::spl::ast::{Command, Eval, Measure, MeasureOf, Name, Stats, Syntax};
 use crate::spl::functions::{is_condition, print};
 
+/// Columns that tell groups apart, and what they are called in the result.
+type Keys = Vec<(Arc<str>, Arc<str>)>;
+
 /// `stats`: without keys there is one row even of nothing.
 pub(in crate::spl) fn stats(lowering: &mut Lowering<'_>, rows: Rows, command: &Command) -> Rows {
     let Syntax::Stats(own) = &command.syntax else { return lowering.misread(rows, command) };
@@ -21,7 +24,7 @@ pub(in crate::spl) fn stats(lowering: &mut Lowering<'_>, rows: Rows, command: &C
     refuse_all_numbers(lowering, &settings, command);
     let (rows, by) = keys(lowering, rows, own, &settings, command);
     let measures = measures(lowering, &own.measures, &rows);
-    if measures.is_empty() {
+    if own.measures.is_empty() {
         return lowering.misread(rows, command);
     }
     let empty_row = by.is_empty();
@@ -36,9 +39,10 @@ fn keys(
     own: &Stats,
     settings: &Settings<'_>,
     command: &Command,
-) -> (Rows, Vec<(Arc<str>, Arc<str>)>) {
+) -> (Rows, Keys) {
     let mut by = key_names(lowering, &own.by);
-    if let Some(span) = settings.get("span") {
+    let of_time = by.iter().any(|(field, _)| &**field == "_time");
+    if let Some(span) = settings.get("span").filter(|_| of_time) {
         match time::span(&span.value, true) {
             Some(width) => {
                 rows = bin_time(lowering, rows, width, command);
@@ -74,8 +78,8 @@ pub(super) fn rename_key(by: &mut [(Arc<str>, Arc<str>)]) {
 }
 
 /// Keys with the names they have in the result, each once.
-pub(super) fn key_names(lowering: &mut Lowering<'_>, names: &[Name]) -> Vec<(Arc<str>, Arc<str>)> {
-    let mut by: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+pub(super) fn key_names(lowering: &mut Lowering<'_>, names: &[Name]) -> Keys {
+    let mut by: Keys = Vec::new();
     for name in names {
         if by.iter().any(|(_, into)| *into == name.value) {
             continue;
@@ -112,6 +116,11 @@ pub(super) fn measures(
 
 fn measure(lowering: &mut Lowering<'_>, own: &Measure, rows: &Rows) -> Option<RowMeasure> {
     let name = &*own.function.value;
+    if name == "sparkline" {
+        let message = "`sparkline` draws a picture, and is left out";
+        lowering.approximate("no-sparkline", message, own.span);
+        return None;
+    }
     let Some(function) = aggregates::find(name) else {
         let message = format!("there is no function `{name}` of statistics that is run");
         lowering.unsupported("unsupported-aggregate", message, own.function.span);
@@ -183,7 +192,7 @@ fn window(
     command: &Command,
 ) -> Rows {
     let measures = measures(lowering, &own.measures, &rows);
-    if measures.is_empty() {
+    if own.measures.is_empty() {
         return lowering.misread(rows, command);
     }
     let by = key_names(lowering, &own.by).into_iter().map(|(field, _)| field).collect();
@@ -275,9 +284,13 @@ pub(in crate::spl) fn delta(lowering: &mut Lowering<'_>, rows: Rows, command: &C
     let Some((field, alias, back)) = renamed(command) else {
         return lowering.misread(rows, command);
     };
+    if back != 1 {
+        let message = "`delta` over several rows is not run";
+        lowering.unsupported("unsupported-option", message, command.span);
+    }
     let into = alias.unwrap_or_else(|| format!("delta({field})").into());
     let measures = vec![one_measure(Aggregator::First, &field, &into)];
-    let window = Window { by: Vec::new(), measures, frame: running(Some(back), false) };
+    let window = Window { by: Vec::new(), measures, frame: running(Some(1), false) };
     let rows = lowering.push(rows, RowStage::Window(window), command);
     let sides = vec![Expr::Field(field), Expr::Field(into.clone())];
     let difference = Expr::call(Function::Subtract, sides, command.span);
