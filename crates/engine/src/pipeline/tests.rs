@@ -91,14 +91,14 @@ fn what_is_looked_for_is_fed_first() {
     ];
     let rule = rule(4, stages);
     let mut pipeline = Pipeline::new(&rule, &settings());
-    assert_eq!(pipeline.order(), [2, 1, 0, 3]);
+    assert_eq!(order(&rule), [2, 1, 0, 3]);
     let sources = ["k=1 a=p\nk=2 a=q", "k=1\nk=3", "k=1 b=r", "c=s"];
     let expected = "a=p b=r k=1\nc=s\n";
     assert_eq!(run(&rule, &sources), expected);
     // Any other order gives the same.
-    for order in [[0, 1, 2, 3], [3, 0, 2, 1]] {
+    for other in [[0, 1, 2, 3], [3, 0, 2, 1]] {
         pipeline.begin(None);
-        for source in order {
+        for source in other {
             for (at, row) in rows(sources[source]).iter().enumerate() {
                 let row = tuple(row, pipeline.names_mut(), at as u64, source as u32);
                 pipeline.push(source, row).expect("room");
@@ -107,7 +107,7 @@ fn what_is_looked_for_is_fed_first() {
         }
         let result = pipeline.finish().expect("room");
         let result: Vec<Row> = result.iter().map(|row| named(row, pipeline.names())).collect();
-        assert_eq!(print(&result), expected, "{order:?}");
+        assert_eq!(print(&result), expected, "{other:?}");
     }
 }
 
@@ -129,8 +129,7 @@ fn tables_and_nothing_feed_themselves() {
     rule.sources[1] = Source::Table { table: Arc::new(table), span: Span::default() };
     rule.sources[2] = Source::Nothing { rows: 2 };
     let rule = Arc::new(rule);
-    let pipeline = Pipeline::new(&rule, &settings());
-    assert_eq!(pipeline.order(), [0]);
+    assert_eq!(order(&rule), [0]);
     let expected = "k=a v='1'\nk=c\n_time=@1000\n_time=@1000\n";
     assert_eq!(run(&rule, &["k=a\nk=c", "", ""]), expected);
     let mut pipeline = Pipeline::new(&rule, &settings());
@@ -275,7 +274,7 @@ fn a_long_pipeline_needs_no_deep_stack() {
 fn run_with_heads(rule: &Arc<Rule>, sources: &[Vec<Row>]) -> Vec<Row> {
     let mut pipeline = Pipeline::new(rule, &settings());
     pipeline.begin(Time::from_seconds(1_000));
-    for source in pipeline.order() {
+    for source in order(rule) {
         let head = Head::new(rule, source, &settings());
         let mut state = head.run_state();
         let mut carry = Carry::default();
@@ -304,7 +303,7 @@ fn run_with_heads(rule: &Arc<Rule>, sources: &[Vec<Row>]) -> Vec<Row> {
 fn run_whole(rule: &Arc<Rule>, sources: &[Vec<Row>]) -> Vec<Row> {
     let mut pipeline = Pipeline::whole(rule, &settings());
     pipeline.begin(Time::from_seconds(1_000));
-    for source in pipeline.order() {
+    for source in order(rule) {
         for (at, row) in sources[source].iter().enumerate() {
             let row = tuple(row, pipeline.names_mut(), at as u64, source as u32);
             pipeline.push(source, row).expect("room");
