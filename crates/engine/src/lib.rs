@@ -48,6 +48,5 @@ pub use panes::Refused;
 pub(crate) use run::scan_phase;
 pub use run::{Hit, LogFile, Made, ScanSettings, UnitOutcome, scan};
 pub use session::{Found, FoundEvent, Session, StateCounts};
-pub use stages::rows::{Locate, Place};
 pub use stages::{Finding, Mark};
 pub use strata::Strata;

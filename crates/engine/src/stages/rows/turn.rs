@@ -62,6 +62,9 @@ impl PivotStage {
                 break;
             }
             let text = whole_text(&self.columns.key(column)[0]).unwrap_or_default().into_owned();
+            if rank >= self.most && !self.other {
+                break;
+            }
             let text = if rank < self.most { text.as_str() } else { "OTHER" };
             for (at, (measure, _)) in self.values.iter().enumerate() {
                 let name = match self.values.len() {
