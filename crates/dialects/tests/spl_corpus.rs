@@ -24,7 +24,6 @@ const OUTSIDE: [&str; 7] = [
 #[test]
 fn public_detections_run() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let shared = std::env::var("SHARED").map_or(shared, PathBuf::from);
     let content = shared.join("corpora/rules/splunk-escu");
     if !content.is_dir() {
         println!("skipped: ../shared/corpora is not there");
@@ -70,9 +69,6 @@ fn lower(search: &str, environment: &Environment) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let lowered = read(&Text { search, place: &place, clock }, environment, &mut diagnostics);
     assert_eq!(lowered.is_some(), Status::of(&diagnostics).runs(), "{search}");
-    if std::env::var("SHOW").is_ok_and(|show| search.contains(&show)) {
-        println!("{search}\n{lowered:#?}");
-    }
     diagnostics
 }
 

@@ -2,16 +2,18 @@
 //! and `NAME.ir` beside it the sources and stages of each, what is said about it and the fields
 //! that it reads. `UPDATE_GOLDEN=1 cargo test` writes them anew.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use rulestone_dialects::spl::{Lowered, Text, aggregates, commands, functions, read};
 use rulestone_dialects::{Environment, Macro};
 use rulestone_ir::{
-    Clock, Diagnostic, Duration, Language, Matching, Meta, Origin, Rule, Span, Status, Table,
-    Trigger, Vendor, print_rule,
+    Clock, Diagnostic, Duration, Input, Language, Matching, Meta, Origin, Rule, Span, Status,
+    Table, Trigger, Vendor, print_rule,
 };
 
 /// The line between two searches of a case.
@@ -93,6 +95,29 @@ fn refused_commands_say_why() {
         assert!(lowered.is_none(), "{}", command.name);
         assert!(diagnostics.iter().any(|found| found.code == code), "{diagnostics:?}");
     }
+}
+
+/// Every code that lowering gives is documented, and every documented one has a case.
+#[test]
+fn codes_are_documented() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/diagnostics.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (before, rest) = page.split_once("## What SPL asks for").expect("a section");
+    let section = rest.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let documented: BTreeSet<&str> = rows.map(|(code, _)| code).collect();
+    let mut seen = BTreeSet::new();
+    for input in inputs() {
+        let text = std::fs::read_to_string(&input).unwrap();
+        for search in text.split(BETWEEN) {
+            let codes = lower(search).1.into_iter().map(|found| found.code);
+            // Those of reading alone, and what is common to languages, stand further up.
+            seen.extend(codes.filter(|code| !before.contains(&format!("| `{code}` |"))));
+        }
+    }
+    // Everybody has a database here.
+    seen.insert("needs-geoip");
+    assert_eq!(documented, seen);
 }
 
 fn inputs() -> Vec<PathBuf> {
@@ -177,5 +202,58 @@ fn rule(lowered: Lowered) -> Rule {
         stages: lowered.stages,
         clock: lowered.clock,
         trigger: Trigger::default(),
+    }
+}
+
+/// Commands that are cut off, put together and changed: whatever comes, nothing panics.
+fn search_text() -> impl Strategy<Value = String> {
+    let mut parts: Vec<String> = Vec::new();
+    for input in inputs() {
+        let text = std::fs::read_to_string(input).expect("a text");
+        parts.extend(text.split(BETWEEN).flat_map(|search| search.split('|')).map(str::to_owned));
+    }
+    let piece = prop_oneof![
+        6 => (prop::sample::select(parts.clone()), any::<prop::sample::Index>()).prop_map(|(part, at)| {
+            let ends: Vec<usize> = part.char_indices().map(|(at, _)| at).chain([part.len()]).collect();
+            part[..ends[at.index(ends.len())]].to_owned()
+        }),
+        6 => prop::sample::select(parts),
+        1 => prop::sample::select(vec!["(", ")", "[", "]", "\"", "`", "=", "*", "$a$", "<<FIELD>>", "{a}", "\\"])
+            .prop_map(str::to_owned),
+        1 => "\\PC{0,6}",
+    ];
+    prop::collection::vec((piece, prop::sample::select(vec!["|", " ", "", " [search "])), 1..7)
+        .prop_map(|pieces| pieces.into_iter().map(|(text, sign)| text + sign).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_search_is_lowered(text in search_text()) {
+        let (lowered, diagnostics) = lower(&text);
+        for diagnostic in &diagnostics {
+            let span = diagnostic.span;
+            prop_assert!(text.get(span.start..span.end).is_some(), "{diagnostic:?}");
+        }
+        let Some(lowered) = lowered else { return Ok(()) };
+        // Every stage but the last is read by a later one, and reads what stands before it.
+        let stages = lowered.stages.len();
+        let mut read = vec![false; stages];
+        for (at, stage) in lowered.stages.iter().enumerate() {
+            for input in &stage.inputs {
+                match *input {
+                    Input::Source(source) => prop_assert!(source < lowered.sources.len()),
+                    Input::Stage(other) => {
+                        prop_assert!(other < at, "{text}");
+                        read[other] = true;
+                    }
+                }
+            }
+        }
+        prop_assert!(read.iter().take(stages.saturating_sub(1)).all(|read| *read), "{text}");
+        prop_assert!(!lowered.sources.is_empty());
+        prop_assert!(stages > 0 || lowered.sources.len() == 1, "{text}");
+        print_rule(&rule(lowered));
     }
 }

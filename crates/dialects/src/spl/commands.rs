@@ -96,7 +96,12 @@ static COMMANDS: &[Command] = &[
     runs("strcat", compute::strcat, "compute", ""),
     runs("rangemap", compute::range_map, "compute", ""),
     runs("addinfo", compute::add_info, "compute", "`info_sid` is 0"),
-    runs("foreach", foreach::foreach, "compute", "with `eval` alone, patterns of one star"),
+    runs(
+        "foreach",
+        foreach::foreach,
+        "compute",
+        "with `eval`, over names also with `rex`; patterns of one star",
+    ),
     runs(
         "bin",
         bins::bin,

@@ -2,7 +2,7 @@
 //!
 //! A pipeline is lowered from left to right; what is known about its rows on the way is
 //! [`Rows`]. Each command has a function in `lower/commands/`, named in the table of
-//! [`super::commands`].
+//! [`super::commands()`].
 
 mod columns;
 pub(super) mod commands;
@@ -90,7 +90,7 @@ impl Lowering<'_> {
     /// Lowers commands, the first over `rows`.
     fn pipeline(&mut self, pipeline: &Pipeline, mut rows: Rows) -> Rows {
         if self.depth >= MAX_DEPTH {
-            self.unsupported("too-deep", "searches are nested too deep", pipeline.span);
+            self.unsupported("search-limit", "searches are nested too deep", pipeline.span);
             return rows;
         }
         self.depth += 1;
@@ -98,7 +98,7 @@ impl Lowering<'_> {
             self.last = self.depth == 1 && at + 1 == pipeline.commands.len();
             rows = self.command(rows, command);
             if self.stages.len() > MAX_STAGES {
-                self.unsupported("too-many-stages", "it has too many stages", command.span);
+                self.unsupported("search-limit", "it has too many stages", command.span);
                 break;
             }
         }
@@ -289,9 +289,17 @@ impl Lowering<'_> {
     }
 }
 
-/// What stands behind the last dot of a data model's name.
+/// A name without the data sets in front of it, which are capitalised: `All_Changes.user` is
+/// `user`, and `All_Risk.annotations._all` is `annotations._all`.
 fn bare(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(_, last)| if last.is_empty() { name } else { last })
+    let mut rest = name;
+    while let Some((set, behind)) = rest.split_once('.') {
+        if behind.is_empty() || !set.starts_with(|c: char| c.is_ascii_uppercase()) {
+            break;
+        }
+        rest = behind;
+    }
+    rest
 }
 
 fn scope(keys: &[(&str, &str)]) -> Scope {

@@ -56,6 +56,15 @@ pub fn read(
     let mut own = Vec::new();
     let pipeline = parser::parse(text, environment, &mut own);
     let lowered = lower::lower(&pipeline, text.clock, environment, &mut own);
+    // The commands of a `foreach` are lowered for each of its fields.
+    let mut said: Vec<Diagnostic> = Vec::new();
+    own.retain(|diagnostic| {
+        let new = !said.contains(diagnostic);
+        if new {
+            said.push(diagnostic.clone());
+        }
+        new
+    });
     let runs = Status::of(&own).runs();
     diagnostics.append(&mut own);
     runs.then_some(lowered)

@@ -281,7 +281,7 @@ impl Lowering<'_> {
         if nests {
             return split(function, arguments, most, span);
         }
-        self.unsupported("too-many-arguments", "it has too many arguments", span);
+        self.unsupported("search-limit", "it has too many arguments", span);
         Expr::Literal(Value::Null)
     }
 
@@ -311,12 +311,8 @@ impl Lowering<'_> {
 
     /// What `searchmatch` and the ends of a transaction say in the language of searches.
     pub(crate) fn search_match(&mut self, text: &str, span: Span, rows: &Rows) -> Formula {
-        let text = format!("search {text}");
-        let pipeline = parser::parse_at(&text, span, self.environment, self.diagnostics);
-        match pipeline.commands.first().map(|command| &command.syntax) {
-            Some(Syntax::Search(search)) => self.formula(search, rows, false),
-            _ => Formula::FALSE,
-        }
+        let search = parser::parse_search_at(text, span, self.environment, self.diagnostics);
+        self.formula(&search, rows, false)
     }
 
     /// A condition that stands in the value of an option.
@@ -403,15 +399,16 @@ enum Known {
     Strict { field: Field, formula: Formula, span: Span },
 }
 
-const TEMPLATES: [(&str, fn() -> Expr); 3] = [
-    ("<<FIELD>>", || Expr::ThisName),
-    ("<<MATCHSTR>>", || Expr::ThisMatch),
-    ("<<MATCHSEG1>>", || Expr::ThisMatch),
+const TEMPLATES: [(&str, Expr); 3] = [
+    ("<<FIELD>>", Expr::ThisName),
+    ("<<MATCHSTR>>", Expr::ThisMatch),
+    ("<<MATCHSEG1>>", Expr::ThisMatch),
 ];
 
+/// The first template in a text: where it is, what it is and what it stands for.
 fn next_template(text: &str) -> Option<(usize, &'static str, Expr)> {
-    let found = TEMPLATES.iter().filter_map(|(word, expr)| Some((text.find(word)?, *word, expr())));
-    found.min_by_key(|(at, _, _)| *at)
+    let found = TEMPLATES.iter().filter_map(|(word, expr)| Some((text.find(word)?, *word, expr)));
+    found.min_by_key(|(at, _, _)| *at).map(|(at, word, expr)| (at, word, expr.clone()))
 }
 
 /// A name in which the column of a pattern stands, as a pattern.

@@ -50,14 +50,16 @@ fn without_gaps(
 ) -> Rows {
     let next = RowStage::Continue { field: "_time".into(), by };
     let rows = lowering.push(rows, next, command);
-    let counts = if plain { measures(lowering, &own.measures, &rows) } else { Vec::new() };
-    let names: Vec<Arc<str>> =
-        counts.iter().filter(|own| is_count(own)).map(|own| Arc::from(own.into.as_str())).collect();
-    if names.is_empty() {
-        return rows;
-    }
-    let fill = RowStage::Fill { fields: FillFields::Names(names), value: Value::Integer(0) };
-    lowering.push(rows, fill, command)
+    let measured = measures(lowering, &own.measures, &Rows::default());
+    let counts = measured.iter().filter(|own| is_count(own));
+    let names: Vec<Arc<str>> = counts.map(|own| Arc::from(own.into.as_str())).collect();
+    let fields = match (plain, names.len()) {
+        (_, 0) => return rows,
+        (true, _) => FillFields::Names(names),
+        (false, count) if count == measured.len() => FillFields::All,
+        (false, _) => return rows,
+    };
+    lowering.push(rows, RowStage::Fill { fields, value: Value::Integer(0) }, command)
 }
 
 fn is_count(measure: &RowMeasure) -> bool {

@@ -41,23 +41,30 @@ pub(in crate::spl) fn foreach(
 /// The commands with a name in place of its template.
 fn one(lowering: &mut Lowering<'_>, mut rows: Rows, field: &Name, body: &Pipeline) -> Rows {
     for command in &body.commands {
-        let Syntax::Eval(assignments) = &command.syntax else {
-            rows = not_eval(lowering, rows, command);
-            continue;
+        let mut syntax = command.syntax.clone();
+        let lower = match &mut syntax {
+            Syntax::Eval(assignments) => {
+                for (name, eval) in assignments {
+                    name.value = named_in(&name.value, &field.value);
+                    put_name(eval, &field.value);
+                }
+                super::compute::eval
+            }
+            Syntax::Rex { settings, .. } => {
+                for setting in settings {
+                    setting.value.value = named_in(&setting.value.value, &field.value);
+                }
+                super::extract::rex
+            }
+            _ => not_run,
         };
-        let mut named = assignments.clone();
-        for (name, eval) in &mut named {
-            name.value = named_in(&name.value, &field.value);
-            put_name(eval, &field.value);
-        }
-        let command = Command { syntax: Syntax::Eval(named), ..command.clone() };
-        rows = super::compute::eval(lowering, rows, &command);
+        rows = lower(lowering, rows, &Command { syntax, ..command.clone() });
     }
     rows
 }
 
-fn not_eval(lowering: &mut Lowering<'_>, rows: Rows, command: &Command) -> Rows {
-    let message = "`foreach` with another command than `eval` is not run";
+fn not_run(lowering: &mut Lowering<'_>, rows: Rows, command: &Command) -> Rows {
+    let message = "`foreach` with this command is not run";
     lowering.unsupported("unsupported-option", message, command.span);
     rows
 }
@@ -90,7 +97,7 @@ fn pattern(lowering: &mut Lowering<'_>, mut rows: Rows, field: &Name, body: &Pip
     lowering.scopes.push(Scope::Columns(field.value.clone()));
     for command in &body.commands {
         let Syntax::Eval(assignments) = &command.syntax else {
-            rows = not_eval(lowering, rows, command);
+            rows = not_run(lowering, rows, command);
             continue;
         };
         let mut steps = Vec::new();

@@ -11,14 +11,21 @@ use crate::spl::ast::{Command, Name, Search, Syntax, Tstats};
 /// The data model of what rules raise.
 const ALERTS: &str = "Risk";
 /// The first data set of models that are not called like it.
-const ROOTS: [(&str, &str); 7] = [
+const ROOTS: [(&str, &str); 14] = [
+    ("Certificates", "All_Certificates"),
     ("Change", "All_Changes"),
+    ("Change_Analysis", "All_Changes"),
+    ("Databases", "All_Databases"),
     ("Email", "All_Email"),
+    ("Intrusion_Detection", "IDS_Attacks"),
+    ("Inventory", "All_Inventory"),
     ("Malware", "Malware_Attacks"),
     ("Network_Resolution", "DNS"),
     ("Network_Sessions", "All_Sessions"),
     ("Network_Traffic", "All_Traffic"),
+    ("Performance", "All_Performance"),
     ("Risk", "All_Risk"),
+    ("UEBA", "All_UEBA_Events"),
 ];
 
 /// `tstats`. That summaries are asked for or not changes nothing: there are none.

@@ -13,6 +13,9 @@ use crate::spl::aggregates;
 use crate::spl::ast::{Command, Eval, Measure, MeasureOf, Name, Stats, Syntax};
 use crate::spl::functions::{is_condition, print};
 
+/// Columns that tell groups apart, and what they are called in the result.
+type Keys = Vec<(Arc<str>, Arc<str>)>;
+
 /// `stats`: without keys there is one row even of nothing.
 pub(in crate::spl) fn stats(lowering: &mut Lowering<'_>, rows: Rows, command: &Command) -> Rows {
     let Syntax::Stats(own) = &command.syntax else { return lowering.misread(rows, command) };
@@ -36,7 +39,7 @@ fn keys(
     own: &Stats,
     settings: &Settings<'_>,
     command: &Command,
-) -> (Rows, Vec<(Arc<str>, Arc<str>)>) {
+) -> (Rows, Keys) {
     let mut by = key_names(lowering, &own.by);
     let of_time = by.iter().any(|(field, _)| &**field == "_time");
     if let Some(span) = settings.get("span").filter(|_| of_time) {
@@ -75,8 +78,8 @@ pub(super) fn rename_key(by: &mut [(Arc<str>, Arc<str>)]) {
 }
 
 /// Keys with the names they have in the result, each once.
-pub(super) fn key_names(lowering: &mut Lowering<'_>, names: &[Name]) -> Vec<(Arc<str>, Arc<str>)> {
-    let mut by: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+pub(super) fn key_names(lowering: &mut Lowering<'_>, names: &[Name]) -> Keys {
+    let mut by: Keys = Vec::new();
     for name in names {
         if by.iter().any(|(_, into)| *into == name.value) {
             continue;

@@ -46,7 +46,7 @@ pub(in crate::spl) fn lookup(lowering: &mut Lowering<'_>, rows: Rows, command: &
     lowering.settings(settings, &[], &silent, command);
     if NETWORK.iter().any(|own| name.value.eq_ignore_ascii_case(own)) {
         let message = format!("`{}` asks the network, and finds nothing here", name.value);
-        lowering.approximate("needs-network", message, name.span);
+        lowering.approximate("needs-dns", message, name.span);
         return rows;
     }
     let Some(table) = table(lowering, &name.value, name.span) else { return rows };
