@@ -11,6 +11,7 @@ use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Span};
 pub use crate::Environment;
 pub use crate::sigma::Filter;
 use crate::spl;
+pub use schedule::relative;
 
 /// What there is to say about one rule of a file. A rule that cannot be run is here all the same.
 #[derive(Debug, Clone, PartialEq)]
