@@ -86,12 +86,14 @@ impl Tuple {
 
 /// Carries rows from the columns of one run to those of another: heads on several threads have
 /// columns of their own.
+#[cfg(test)]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Carry {
     /// Where the columns of the one are in the other.
     slots: Vec<Slot>,
 }
 
+#[cfg(test)]
 impl Carry {
     /// The row in the columns of `to`; every row comes from the same `from`.
     pub(crate) fn row(&mut self, from: &Names, to: &mut Names, row: Tuple) -> Tuple {
