@@ -28,6 +28,6 @@ pub fn sigma_rule(bytes: &[u8]) {
         }
     }
     assert_eq!(readings, containers::read(&text, "fuzz.yml", &environment));
-    containers::print_ast(&text);
-    containers::print_tokens(&text);
+    containers::print_ast(&text, "fuzz.yml", &environment);
+    containers::print_tokens(&text, "fuzz.yml", &environment);
 }

@@ -96,8 +96,16 @@ impl Serialize for RuleName<'_> {
 const OF_ALERTS: &[&str] = &["version", "analytic_story", "asset_type", "security_domain", "cve"];
 
 /// What there may be several of, so that it is a list even of one.
-const LISTS: &[&str] =
-    &["analytic_story", "cve", "product", "data_source", "atomic_guid", "required_fields"];
+const LISTS: &[&str] = &[
+    "analytic_story",
+    "cve",
+    "product",
+    "data_source",
+    "atomic_guid",
+    "required_fields",
+    "required_not_read",
+    "read_not_required",
+];
 
 /// What else a vendor says of a rule, by the names it has in output.
 pub fn metadata(meta: &Meta) -> impl Iterator<Item = (&'static str, serde_json::Value)> {

@@ -54,7 +54,11 @@ fn outputs(text: &str, kind: &str) -> [(&'static str, String); 3] {
     let rules = readings.iter().filter_map(|reading| reading.rule.as_ref());
     let ir: Vec<_> = rules.map(print_rule).collect();
     let diagnostics = readings.iter().map(|reading| print_reading(text, reading));
-    [("ast", print_ast(text)), ("ir", ir.join("\n")), ("diag", diagnostics.collect())]
+    [
+        ("ast", print_ast(text, "rules/case.yml", &Environment::default())),
+        ("ir", ir.join("\n")),
+        ("diag", diagnostics.collect()),
+    ]
 }
 
 /// The diagnostics of one rule, below its name where there are any.

@@ -16,6 +16,8 @@
 
 mod columns;
 mod head;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -158,11 +160,6 @@ impl Pipeline {
     /// The same, for giving out slots.
     pub(crate) fn names_mut(&mut self) -> &mut Names {
         &mut self.run.names
-    }
-
-    /// Bytes that the stages keep, about.
-    pub(crate) fn bytes(&self) -> usize {
-        self.run.memory.used()
     }
 
     /// Starts a pane: what the last one left is forgotten, tables are fed.

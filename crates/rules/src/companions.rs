@@ -126,7 +126,8 @@ fn read_definitions(
 ) {
     for file in files(folder, &["yml", "yaml"]) {
         let Some(text) = text_of(&file, problems) else { continue };
-        for document in yaml::parse(&text) {
+        let mended = yaml::mend(&text);
+        for document in yaml::parse(mended.as_deref().unwrap_or(&text)) {
             let read = document.root.as_ref().and_then(|root| Definition::of_yaml(root, &file));
             definitions.extend(read);
         }
@@ -142,8 +143,9 @@ fn read_macros(file: &Path, environment: &mut Environment, problems: &mut Vec<Fi
     if has_ending(file, &["conf"]) {
         return conf::parse(&text).iter().filter_map(macro_of_stanza).for_each(add);
     }
+    let mended = yaml::mend(&text);
     let mut count = 0;
-    for document in yaml::parse(&text) {
+    for document in yaml::parse(mended.as_deref().unwrap_or(&text)) {
         let nodes = match document.root.as_ref().map(|root| &root.kind) {
             Some(Kind::Sequence(nodes)) => nodes.as_slice(),
             _ => document.root.as_slice(),

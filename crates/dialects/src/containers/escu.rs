@@ -125,7 +125,14 @@ fn top_key(line: &str) -> Option<(&str, &str)> {
 /// Reads every search of a file.
 pub(super) fn read(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
     let path: Arc<str> = Arc::from(path);
-    let documents = yaml::parse(text);
+    let mended;
+    let mut documents = yaml::parse(text);
+    if documents.iter().any(|document| document.root.is_none())
+        && let Some(found) = yaml::mend(text)
+    {
+        mended = found;
+        documents = yaml::parse(&mended);
+    }
     let read = |document: &Document<'_>| {
         let diagnostics = document.diagnostics.clone();
         Reader { file: text, path: &path, diagnostics }.read(document, environment)
@@ -133,9 +140,10 @@ pub(super) fn read(text: &str, path: &str, environment: &Environment) -> Vec<Rea
     documents.iter().map(read).collect()
 }
 
-/// The search of each document, with the place of its text.
+/// The search of each document.
 pub(super) fn searches(text: &str) -> Vec<String> {
-    let documents = yaml::parse(text);
+    let mended = yaml::mend(text);
+    let documents = yaml::parse(mended.as_deref().unwrap_or(text));
     let search =
         |document: &Document<'_>| Some(document.root.as_ref()?.get("search")?.text()?.to_owned());
     documents.iter().filter_map(search).collect()
@@ -177,7 +185,7 @@ impl Reader<'_> {
             }
         };
         if let Some(lowered) = &lowered {
-            self.required_fields(root, &lowered.reads);
+            self.required_fields(root, &lowered.reads, &mut meta);
         }
         if meta.title.is_empty() {
             let message = "the detection has no name";
@@ -297,34 +305,23 @@ impl Reader<'_> {
         Some(score.round_ties_even().clamp(0.0, 100.0) as u8)
     }
 
-    /// What the author lists as required is compared with what the search reads: a slip in either
-    /// is a search that stays silent on data that looks right.
-    fn required_fields(&mut self, root: &Node<'_>, reads: &[String]) {
+    /// What the author lists as required is compared with what the search reads. Lists are longer
+    /// or shorter than that as often as not, so only what looks like a slip of the pen is said:
+    /// a search with one stays silent on data that looks right.
+    fn required_fields(&mut self, root: &Node<'_>, reads: &[String], meta: &mut Meta) {
         let Some(node) = find(root, &["tags", "required_fields"]) else { return };
         let listed = texts(node);
-        let known = |name: &str, names: &[String]| {
-            names.iter().any(|other| bare(other).eq_ignore_ascii_case(bare(name)))
-        };
-        let missing = |names: &[String], others: &[String]| {
-            let mut found: Vec<String> = Vec::new();
-            for name in names.iter().filter(|name| !is_general(name) && !known(name, others)) {
-                if !known(name, &found) {
-                    found.push(name.clone());
-                }
-            }
-            found.join(", ")
-        };
-        let unread = missing(&listed, reads);
-        if !unread.is_empty() {
-            let message = format!("listed as required, but not read by the search: {unread}");
-            let help = "correct the spelling, or take it off the list";
-            self.say(Level::Note, "required-field-unread", node.span, message, help);
+        let unread = without(&listed, reads);
+        let unlisted = without(reads, &listed);
+        for name in &unread {
+            let bares = unlisted.iter().map(|other| bare(other));
+            let Some(meant) = nearest(bare(name), bares) else { continue };
+            let message = format!("`{name}` is required, but the search reads `{meant}`");
+            let help = "correct the spelling of one of them";
+            self.say(Level::Note, "required-field", node.span, message, help);
         }
-        let unlisted = missing(reads, &listed);
-        if !unlisted.is_empty() && !listed.is_empty() {
-            let message = format!("read by the search, but not listed as required: {unlisted}");
-            self.say(Level::Note, "required-field-unlisted", node.span, message, "add it");
-        }
+        let both = [("required_not_read", unread), ("read_not_required", unlisted)];
+        meta.more.extend(both.into_iter().filter(|(_, names)| !names.is_empty()));
     }
 
     fn say(
@@ -338,6 +335,21 @@ impl Reader<'_> {
         let diagnostic = Diagnostic::new(level, code, message, span);
         self.diagnostics.push(diagnostic.with_help(help));
     }
+}
+
+/// The names that are not among `others`, each once; a dataset's name before a field's and case
+/// make no difference.
+fn without(names: &[String], others: &[String]) -> Vec<String> {
+    let among = |name: &str, names: &[String]| {
+        names.iter().any(|other| bare(other).eq_ignore_ascii_case(bare(name)))
+    };
+    let mut found: Vec<String> = Vec::new();
+    for name in names.iter().filter(|name| !is_general(name) && !among(name, others)) {
+        if !among(name, &found) {
+            found.push(name.clone());
+        }
+    }
+    found
 }
 
 /// The name of a field without the dataset's before it.

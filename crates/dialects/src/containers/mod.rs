@@ -6,11 +6,12 @@ mod search;
 mod sigma;
 pub mod yaml;
 
-use rulestone_ir::{Diagnostic, Meta, Origin, Rule};
+use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Span};
 
 pub use crate::Environment;
 pub use crate::sigma::Filter;
-pub use sigma::{print_ast, print_tokens};
+use crate::spl;
+pub use schedule::relative;
 
 /// What there is to say about one rule of a file. A rule that cannot be run is here all the same.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,4 +83,43 @@ pub fn read(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
         Some(Contents::SavedSearches) => search::read_saved(text, path, environment),
         Some(Contents::Companion) | None => Vec::new(),
     }
+}
+
+/// The tokens of the conditions and searches of a file, one a line.
+pub fn print_tokens(text: &str, path: &str, environment: &Environment) -> String {
+    match recognise(text, path) {
+        Some(Contents::Sigma) | None => sigma::print_tokens(text),
+        Some(contents) => each_search(contents, text, path, &|search| {
+            spl::print_tokens(&whole(search), environment, &mut Vec::new())
+        }),
+    }
+}
+
+/// The AST of every rule of a file.
+pub fn print_ast(text: &str, path: &str, environment: &Environment) -> String {
+    match recognise(text, path) {
+        Some(Contents::Sigma) | None => sigma::print_ast(text),
+        Some(contents) => each_search(contents, text, path, &|search| {
+            spl::print_ast(&whole(search), environment, &mut Vec::new())
+        }),
+    }
+}
+
+fn each_search(
+    contents: Contents,
+    text: &str,
+    path: &str,
+    print: &dyn Fn(&str) -> String,
+) -> String {
+    let searches = match contents {
+        Contents::Escu => escu::searches(text),
+        Contents::Search | Contents::SavedSearches => search::searches(text, path),
+        Contents::Sigma | Contents::Companion => Vec::new(),
+    };
+    searches.iter().map(|search| print(search)).collect::<Vec<_>>().join("\n")
+}
+
+/// A search by itself, its places those in its own text.
+fn whole(search: &str) -> spl::Text<'_> {
+    spl::Text { search, place: &Span::new, clock: Clock::Whole }
 }

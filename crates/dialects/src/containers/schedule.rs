@@ -23,7 +23,7 @@ pub(super) fn clock(cron: &str, earliest: &str, latest: &str) -> Option<Clock> {
 
 /// Seconds that a relative time such as `-70m@m` is from now. What it snaps to is left out: panes
 /// are cut at even times anyway. `None` for what snaps without being relative, as `@d`.
-fn relative(text: &str) -> Option<i64> {
+pub fn relative(text: &str) -> Option<i64> {
     const UNITS: &[(&[&str], i64)] = &[
         (&["s", "sec", "secs", "second", "seconds"], 1),
         (&["m", "min", "mins", "minute", "minutes", ""], MINUTE),

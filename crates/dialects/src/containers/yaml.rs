@@ -303,6 +303,51 @@ pub fn parse(text: &str) -> Vec<Document<'_>> {
     documents
 }
 
+/// The text with every line of a quoted value that is not indented put behind the line before it.
+/// YAML wants such lines indented; libraries that many authors use do not. Offsets stay as they
+/// are. `None` where there are no such lines.
+pub fn mend(text: &str) -> Option<String> {
+    let mut bytes = text.as_bytes().to_vec();
+    let (mut at, mut quote, mut mended) = (0, None, false);
+    for line in text.split_inclusive('\n') {
+        let starts = line.bytes().next().is_some_and(|byte| !byte.is_ascii_whitespace());
+        if quote.is_some() && starts && at > 0 {
+            bytes[at - 1] = b' ';
+            if at > 1 && bytes[at - 2] == b'\r' {
+                bytes[at - 2] = b' ';
+            }
+            mended = true;
+        }
+        quote = quote_behind(line, quote);
+        at += line.len();
+    }
+    let mended = mended.then(|| String::from_utf8(bytes).ok());
+    mended.flatten()
+}
+
+/// The quote that is open behind a line: one that was open before it, or that opens its value.
+fn quote_behind(line: &str, before: Option<u8>) -> Option<u8> {
+    let (quote, mut rest) = match before {
+        Some(quote) => (quote, line.as_bytes()),
+        None => {
+            let value = line.split_once(": ")?.1.trim_start();
+            (
+                *value.as_bytes().first().filter(|byte| b"'\"".contains(byte))?,
+                &value.as_bytes()[1..],
+            )
+        }
+    };
+    loop {
+        let at = rest.iter().position(|byte| *byte == quote || *byte == b'\\' && quote == b'"');
+        let Some(at) = at else { return Some(quote) };
+        let escape = rest[at] == b'\\' || quote == b'\'' && rest.get(at + 1) == Some(&quote);
+        if !escape {
+            return None;
+        }
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+}
+
 /// Where the next `---` at the start of a line is, from `at` on but behind `start`.
 fn next_document(text: &str, at: usize, start: usize) -> Option<usize> {
     // The line end before the place counts: documents also break at the next one's `---`.
@@ -695,6 +740,22 @@ mod tests {
         for (source, text, range, expected) in cases {
             let span = place(source, Span::new(0..source.len()), text, range);
             assert_eq!(&source[span.start..span.end], expected, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn quoted_lines_without_indentation_are_mended() {
+        let cases = [
+            ("a: 'x\n| y'\nb: z\n", Some("a: 'x | y'\nb: z\n")),
+            ("a: 'x\r\n| y''s\r\nb'\r\nb: z", Some("a: 'x  | y''s  b'\r\nb: z")),
+            ("a: \"x \\\" \n| y\"\nb: z", Some("a: \"x \\\"  | y\"\nb: z")),
+            ("a: 'x'\nb: 'y\n  z'\n", None),
+            ("a: it's\nb: 'x'\n", None),
+            ("a: 'x\n\n  y'\n", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(mend(text).as_deref(), expected, "{text:?}");
         }
     }
 

@@ -10,6 +10,7 @@ mod aggregates;
 pub mod ast;
 mod commands;
 mod expand;
+mod fill;
 mod functions;
 mod lexer;
 mod lower;
@@ -18,6 +19,7 @@ mod print;
 
 pub use aggregates::{Aggregate, aggregates};
 pub use commands::{Command, commands};
+pub use fill::{Filled, fill};
 pub use functions::{EvalFunction, functions};
 pub use print::{print_ast, print_tokens};
 

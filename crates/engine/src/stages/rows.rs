@@ -161,11 +161,6 @@ impl Memory {
     pub(crate) fn clear(&mut self) {
         self.used = 0;
     }
-
-    /// Bytes kept.
-    pub(crate) fn used(&self) -> usize {
-        self.used
-    }
 }
 
 /// Bytes of a row, about.

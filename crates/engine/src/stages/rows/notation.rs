@@ -153,7 +153,7 @@ pub(crate) fn settings() -> PipelineSettings {
 pub(crate) fn run(rule: &Arc<Rule>, sources: &[&str]) -> String {
     let mut pipeline = Pipeline::whole(rule, &settings());
     pipeline.begin(Time::from_seconds(1_000));
-    for source in pipeline.order() {
+    for source in crate::pipeline::order(rule) {
         for (at, row) in rows(sources[source]).iter().enumerate() {
             let row = tuple(row, pipeline.names_mut(), at as u64, source as u32);
             pipeline.push(source, row).expect("room");

@@ -18,6 +18,7 @@ pub(super) struct PivotStage {
     column: Slot,
     values: Vec<(Arc<str>, Slot)>,
     most: usize,
+    other: bool,
     null: bool,
     fill: Option<Value>,
     keys: Keys,
@@ -40,6 +41,7 @@ impl PivotStage {
             column: names.slot(&pivot.column),
             values: pivot.values.iter().map(|name| (name.clone(), names.slot(name))).collect(),
             most: if pivot.most == 0 { usize::MAX } else { pivot.most as usize },
+            other: pivot.other,
             null: pivot.null,
             fill: pivot.fill.clone(),
             rows: Vec::new(),
@@ -56,7 +58,13 @@ impl PivotStage {
         order.sort_by(|a, b| self.sums[*b].total_cmp(&self.sums[*a]).then(a.cmp(b)));
         let mut slots = BTreeMap::new();
         for (rank, column) in order.into_iter().enumerate() {
+            if rank >= self.most && !self.other {
+                break;
+            }
             let text = whole_text(&self.columns.key(column)[0]).unwrap_or_default().into_owned();
+            if rank >= self.most && !self.other {
+                break;
+            }
             let text = if rank < self.most { text.as_str() } else { "OTHER" };
             for (at, (measure, _)) in self.values.iter().enumerate() {
                 let name = match self.values.len() {
@@ -279,6 +287,7 @@ mod tests {
             column: Arc::from("k"),
             values: names("n"),
             most: 0,
+            other: true,
             null: false,
             fill: None,
         };
@@ -290,6 +299,7 @@ mod tests {
                 Pivot { most: 1, fill: Some(Value::Integer(0)), ..plain.clone() },
                 "t=1 b=5 OTHER=2\nt=2 b=0 OTHER=1\nt=3 b=0 OTHER=1",
             ),
+            (Pivot { most: 1, other: false, ..plain.clone() }, "t=1 b=5\nt=2\nt=3"),
             (
                 Pivot { values: names("n m"), ..plain },
                 "t=1 n:a=2 m:a=9 n:b=5\nt=2 n:a=1\nt=3 n:c=1",
