@@ -107,7 +107,7 @@ impl OverPane for PivotStage {
         let key: Vec<&Value> = self.row.iter().map(|slot| row.get(*slot)).collect();
         let (number, new) = self.keys.number(&key);
         if let Some(bytes) = new {
-            self.rows.push((Proof::default(), BTreeMap::new()));
+            self.rows.push((Proof::default(), Cells::new()));
             run.memory.hold(bytes + 600)?;
         }
         let (column, new) = self.columns.number(&[&name]);
