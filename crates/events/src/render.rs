@@ -13,7 +13,7 @@ use rulestone_value::Value;
 use crate::Event;
 
 /// The name of the event as its log would have it.
-pub const RAW: &str = "_raw";
+pub(crate) const RAW: &str = "_raw";
 
 /// The namespace of Windows events.
 const NAMESPACE: &str = "http://schemas.microsoft.com/win/2004/08/events/event";
@@ -83,7 +83,7 @@ const BESIDE: &[&str] = &[
 ];
 
 impl Event {
-    /// The event as its own log would have it, as `render.rs` says.
+    /// The event as its own log would have it: Windows events as XML, others as their text.
     pub fn raw(&self) -> String {
         if let Value::String(raw) = self.get(RAW) {
             return raw.clone();
