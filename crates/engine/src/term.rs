@@ -70,8 +70,7 @@ fn ends_breaker(text: &[u8], breakers: Breakers) -> bool {
 fn starts_breaker(text: &[u8], breakers: Breakers) -> bool {
     let starts =
         |long: &&[u8]| text.get(..long.len()).is_some_and(|start| start.eq_ignore_ascii_case(long));
-    text.first().is_some_and(|first| breaks(breakers, *first))
-        || LONG.iter().any(|long| starts(&long))
+    text.first().is_some_and(|first| breaks(breakers, *first)) || LONG.iter().any(starts)
 }
 
 /// Whether a pattern stands somewhere in a text with a breaker or the text's end on both sides. A

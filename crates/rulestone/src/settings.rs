@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::Result;
 use rulestone_alerts::Exceptions;
-use rulestone_engine::{LogFile, Strata};
+use rulestone_engine::{Locate, LogFile, Strata};
 use rulestone_events::{Views, find_logs};
 use rulestone_ir::{Severity, Status};
 use rulestone_rules::{Environment, Ledger, Places, Selection, read_companions};
@@ -116,6 +117,20 @@ pub(crate) fn environment(args: &RuleArgs, talk: &Talk) -> Result<Environment> {
         talk.warn(&format!("{}: {}", problem.path, problem.reason));
     }
     Ok(environment)
+}
+
+/// Where addresses are, of the database that was named.
+///
+/// # Errors
+///
+/// When it cannot be read or is none.
+pub(crate) fn places(args: &RuleArgs) -> Result<Option<Arc<dyn Locate>>> {
+    let Some(path) = &args.geoip else { return Ok(None) };
+    let bytes = std::fs::read(path)
+        .map_err(|error| Ends::input(format!("cannot read {}: {error}", path.display())))?;
+    let database = rulestone_engine::Places::new(bytes)
+        .map_err(|error| Ends::input(format!("{}: {error}", path.display())))?;
+    Ok(Some(Arc::new(database)))
 }
 
 fn placeholders(args: &RuleArgs) -> Result<BTreeMap<String, Vec<String>>> {

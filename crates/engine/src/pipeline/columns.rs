@@ -15,6 +15,9 @@ pub(crate) const TIME: &str = "_time";
 /// Columns with a leading `_` that a row of events has.
 const INTERNAL: [&str; 2] = ["_raw", TIME];
 
+/// Stages that are looked back over for the columns of a row.
+const DEEPEST: usize = 200;
+
 /// More names than this are as good as all: patterns can double them again and again.
 const MOST_NAMES: usize = 1000;
 
@@ -41,7 +44,7 @@ pub(crate) fn wanted(rule: &Rule, source: usize) -> Columns {
             let need = match kind {
                 RowStage::Join(join) => {
                     let other = stage.inputs.get(1 - place.min(1)).copied();
-                    let other = || other.and_then(|other| columns_of(rule, other));
+                    let other = || other.and_then(|other| columns_of(rule, other, DEEPEST));
                     joined(join, place, needs[at].clone(), &other)
                 }
                 kind => through(kind, place, needs[at].clone()),
@@ -300,14 +303,15 @@ fn totalled(totals: &Totals, need: Need) -> Need {
 }
 
 /// The columns that the rows of an input can have, where the stages say so.
-fn columns_of(rule: &Rule, input: Input) -> Option<BTreeSet<Arc<str>>> {
+fn columns_of(rule: &Rule, input: Input, deepest: usize) -> Option<BTreeSet<Arc<str>>> {
+    let deepest = deepest.checked_sub(1)?;
     let Input::Stage(at) = input else { return None };
     let stage = rule.stages.get(at)?;
     let StageKind::Rows(kind) = &stage.kind else { return None };
     let before = || {
         let input = stage.inputs.first()?;
         let earlier = matches!(input, Input::Stage(before) if *before < at);
-        if earlier { columns_of(rule, *input) } else { None }
+        if earlier { columns_of(rule, *input, deepest) } else { None }
     };
     match kind {
         RowStage::Project(project)

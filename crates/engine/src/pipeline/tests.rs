@@ -96,9 +96,9 @@ fn what_is_looked_for_is_fed_first() {
     let expected = "a=p b=r k=1\nc=s\n";
     assert_eq!(run(&rule, &sources), expected);
     // Any other order gives the same.
-    for order in [[0, 1, 2, 3], [3, 0, 2, 1]] {
+    for other in [[0, 1, 2, 3], [3, 0, 2, 1]] {
         pipeline.begin(None);
-        for source in order {
+        for source in other {
             for (at, row) in rows(sources[source]).iter().enumerate() {
                 let row = tuple(row, pipeline.names_mut(), at as u64, source as u32);
                 pipeline.push(source, row).expect("room");
@@ -107,7 +107,7 @@ fn what_is_looked_for_is_fed_first() {
         }
         let result = pipeline.finish().expect("room");
         let result: Vec<Row> = result.iter().map(|row| named(row, pipeline.names())).collect();
-        assert_eq!(print(&result), expected, "{order:?}");
+        assert_eq!(print(&result), expected, "{other:?}");
     }
 }
 

@@ -410,7 +410,7 @@ pub enum Aggregator {
     VarianceSample,
     /// Of a population.
     VariancePopulation,
-    /// The middle value.
+    /// The middle value, of an even number the higher of the two.
     Median,
     /// The value that this part in percent does not exceed: nearest rank.
     Percentile(f64),
@@ -432,7 +432,8 @@ pub enum Aggregator {
     EarliestTime,
     /// That greatest.
     LatestTime,
-    /// Rows a second between the first and the last.
+    /// How much the value grows a second, from the row with the least `_time` to that with the
+    /// greatest.
     Rate,
 }
 

@@ -321,6 +321,7 @@ fn with_state(
     let (settings, stop) = (ScanSettings::default(), AtomicBool::new(false));
     let state = run_strata(&plan, &judging, &settings, logs, &stop, |passed| match passed {
         Passed::Later(judged) => count(judged),
+        Passed::Refused(_) => {}
         Passed::Unit(outcome) => {
             tally.add(outcome.tally);
             outcome.hits.into_iter().for_each(&mut count);

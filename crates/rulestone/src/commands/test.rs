@@ -244,6 +244,9 @@ fn fire(
     let ran = run_strata(&plan, &judging, &ScanSettings::default(), &logs, &stop, |passed| {
         match passed {
             Passed::Later(judged) => fire(&judged),
+            Passed::Refused(refused) => {
+                problem.get_or_insert(format!("{}: {}", refused.code, refused.message));
+            }
             Passed::Unit(outcome) => {
                 outcome.hits.iter().for_each(&mut fire);
                 for (name, end) in outcome.members {

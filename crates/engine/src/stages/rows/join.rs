@@ -68,7 +68,7 @@ impl PairsStage {
         slots.iter().map(part).collect()
     }
 
-    /// Makes the index; `firsts` is asked which columns the first input has where that is needed.
+    /// Makes the index, once all rows are there that have a say in what keys are made of.
     fn make_index(&mut self, run: &mut Run) -> Result<(), Refusal> {
         let on = if self.on.is_empty() { self.common(run) } else { self.on.clone() };
         let mut index: HashMap<Key, Vec<u32>, RandomState> = HashMap::default();

@@ -44,7 +44,6 @@ enum Fits {
 }
 
 impl LookupStage {
-    /// `None` where the table lacks a column that has to fit.
     pub(super) fn new(lookup: &Lookup, names: &mut Names) -> Self {
         let table = lookup.table.clone();
         let on = lookup.on.iter().map(|(column, row)| {
@@ -73,9 +72,8 @@ impl LookupStage {
 
     /// The rows of the table that fit, in their order.
     fn matches(&self, row: &Tuple) -> Vec<u32> {
-        let Some(first) = self.on.first() else { return Vec::new() };
         let asked: Vec<Asked> = self.on.iter().map(|on| self.asked(row, on.slot)).collect();
-        if asked.iter().any(|asked| asked.texts.is_empty()) {
+        if asked.is_empty() || asked.iter().any(|asked| asked.texts.is_empty()) {
             return Vec::new();
         }
         let fits =
@@ -83,7 +81,6 @@ impl LookupStage {
         let Some(index) = &self.index else {
             return (0..self.table.rows.len() as u32).filter(fits).take(self.most).collect();
         };
-        let _ = first;
         let mut found = BTreeSet::new();
         for text in &asked[0].texts {
             found.extend(index.get(&**text).into_iter().flatten().copied());

@@ -58,6 +58,9 @@ impl PivotStage {
         order.sort_by(|a, b| self.sums[*b].total_cmp(&self.sums[*a]).then(a.cmp(b)));
         let mut slots = BTreeMap::new();
         for (rank, column) in order.into_iter().enumerate() {
+            if rank >= self.most && !self.other {
+                break;
+            }
             let text = whole_text(&self.columns.key(column)[0]).unwrap_or_default().into_owned();
             if rank >= self.most && !self.other {
                 break;

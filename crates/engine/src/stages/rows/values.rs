@@ -157,7 +157,12 @@ pub(super) fn order(left: &Value, right: &Value, collation: Collation) -> Orderi
             (left, right) => right.is_some().cmp(&left.is_some()),
         },
         (Value::Null, _) | (_, Value::Null) => left.is_null().cmp(&right.is_null()),
-        (Value::String(a), Value::String(b)) if collation == Collation::Text => a.cmp(b),
+        (Value::String(a), Value::String(b))
+            if collation == Collation::Text
+                || (collation != Collation::Address && !(may_be_number(a) || may_be_number(b))) =>
+        {
+            a.cmp(b)
+        }
         _ => match collation {
             Collation::Text => text(left).cmp(&text(right)),
             Collation::Auto | Collation::Number => {
@@ -169,6 +174,11 @@ pub(super) fn order(left: &Value, right: &Value, collation: Collation) -> Orderi
             }
         },
     }
+}
+
+/// Whether a text starts as numbers do; what does not is compared without being read.
+fn may_be_number(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit() || c.is_ascii_whitespace() || "+-.".contains(c))
 }
 
 /// What can be read comes first, in its order; the rest in that of text.

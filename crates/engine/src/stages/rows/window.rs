@@ -76,7 +76,7 @@ impl OverPane for WholeStage {
         if let Some((number, bytes)) = group {
             if number == self.states.len() {
                 self.states.push(self.measures.start());
-                run.memory.hold(bytes + 64 * self.states[number].capacity())?;
+                run.memory.hold(bytes + size_of_val(self.states[number].as_slice()))?;
             }
             let bytes = self.measures.add_row(run, &row, &mut self.states[number])?;
             run.memory.hold(bytes)?;
@@ -337,12 +337,13 @@ mod tests {
         RowStage::Window(Window { by: names(by), measures, frame })
     }
 
-    fn running() -> Frame {
+    /// A running frame of so many rows and seconds, if they are bounded.
+    fn running(rows: Option<u64>, seconds: Option<i64>, current: bool, shared: bool) -> Frame {
         Frame::Running {
-            rows: None,
-            time: None,
-            current: true,
-            shared: true,
+            rows,
+            time: seconds.map(Duration::from_seconds),
+            current,
+            shared,
             reset_on_change: false,
             reset_after: None,
             reset_before: None,
@@ -366,25 +367,11 @@ mod tests {
         let sum = || vec![of(Aggregator::Sum, "a", "s"), of(Aggregator::Max, "a", "m")];
         let input = "k=x a=5\nk=y a=2\nk=x\nk=x a=[3,1]";
         check(
-            window("k", sum(), running()),
+            window("k", sum(), running(None, None, true, false)),
             input,
             "k=x a=5 s=5 m=5\nk=y a=2 s=2 m=2\nk=x s=5 m=5\nk=x a=[3,1] s=9 m=5",
         );
-        let Frame::Running { .. } = running() else { return };
-        let frame = |rows, current, shared| match running() {
-            Frame::Running { time, reset_on_change, reset_after, reset_before, .. } => {
-                Frame::Running {
-                    rows: Some(rows),
-                    time,
-                    current,
-                    shared,
-                    reset_on_change,
-                    reset_after,
-                    reset_before,
-                }
-            }
-            whole => whole,
-        };
+        let frame = |rows, current, shared| running(Some(rows), None, current, shared);
         // A frame of two rows of each group, and one of two rows of all.
         check(
             window("k", sum(), frame(2, true, false)),
@@ -412,18 +399,7 @@ mod tests {
 
     #[test]
     fn over_the_time_before() {
-        let Frame::Running { rows, current, shared, reset_on_change, .. } = running() else {
-            return;
-        };
-        let frame = Frame::Running {
-            rows,
-            time: Some(Duration::from_seconds(10)),
-            current,
-            shared,
-            reset_on_change,
-            reset_after: None,
-            reset_before: None,
-        };
+        let frame = running(None, Some(10), true, false);
         let count = vec![of(Aggregator::Count, "a", "n")];
         check(
             window("", count, frame),
