@@ -401,7 +401,7 @@ fn meta(root: &Node<'_>) -> Meta {
         false_positives: list(&["known_false_positives"]),
         attack,
         kind: text("type"),
-        more: more.filter(|(_, values)| !values.is_empty()).collect(),
+        more: more.filter(|(_, values)| values.iter().any(|value| has_text(value))).collect(),
         ..Meta::default()
     }
 }
