@@ -13,7 +13,7 @@ use rulestone_value::Value;
 use crate::Event;
 
 /// The name of the event as its log would have it.
-pub(crate) const RAW: &str = "_raw";
+pub const RAW: &str = "_raw";
 
 /// The namespace of Windows events.
 const NAMESPACE: &str = "http://schemas.microsoft.com/win/2004/08/events/event";
