@@ -265,6 +265,8 @@ impl Place {
         let ran = run_strata(&plan, &judging, &wanted, &logs, &stop, |passed| match passed {
             Passed::Later(judged) => take(&judged),
             Passed::Unit(outcome) => outcome.hits.iter().for_each(&mut take),
+            // What could not be worked through gave no rows.
+            Passed::Refused(_) => {}
         });
         ran.map(|_| ()).map_err(|error| Ends::output("temporary files", &error))
     }
