@@ -89,7 +89,8 @@ fn print(text: &str, reading: &Reading) -> String {
     let lines = LineIndex::new(text);
     for diagnostic in diagnostics {
         let (at, column) = lines.position(text, diagnostic.span.start);
-        let source = text.get(diagnostic.span.start..diagnostic.span.end).unwrap();
+        let source =
+            text.get(diagnostic.span.start..diagnostic.span.end).expect("a span of the text");
         let (level, code) = (diagnostic.level.as_str(), diagnostic.code);
         let _ = writeln!(out, "  {level} {code} at {at}:{column}: {}", diagnostic.message);
         let _ = writeln!(out, "    on {source:?}");

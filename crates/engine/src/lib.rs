@@ -48,5 +48,5 @@ pub use panes::Refused;
 pub(crate) use run::scan_phase;
 pub use run::{Hit, LogFile, Made, ScanSettings, UnitOutcome, scan};
 pub use session::{Found, FoundEvent, Session, StateCounts};
-pub use stages::{Finding, Mark};
+pub use stages::{Finding, Mark, ResultRow};
 pub use strata::Strata;

@@ -112,6 +112,7 @@ impl Pipeline {
     }
 
     /// The pipeline of a rule from its sources on.
+    #[cfg(test)]
     pub(crate) fn whole(rule: &Arc<Rule>, settings: &PipelineSettings) -> Pipeline {
         Self::build(rule, settings, false)
     }

@@ -84,31 +84,6 @@ impl Tuple {
     }
 }
 
-/// Carries rows from the columns of one run to those of another: heads on several threads have
-/// columns of their own.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Carry {
-    /// Where the columns of the one are in the other.
-    slots: Vec<Slot>,
-}
-
-impl Carry {
-    /// The row in the columns of `to`; every row comes from the same `from`.
-    pub(crate) fn row(&mut self, from: &Names, to: &mut Names, row: Tuple) -> Tuple {
-        let known = self.slots.len();
-        self.slots.extend(from.all()[known..].iter().map(|name| to.slot(name)));
-        let mut out = Tuple { values: Vec::new(), proof: row.proof };
-        let width = row.values.iter().zip(&self.slots).map(|(_, slot)| slot + 1).max();
-        out.values.resize(width.unwrap_or_default(), Value::Null);
-        for (slot, value) in row.values.into_iter().enumerate() {
-            if !value.is_null() {
-                out.set(self.slots[slot], value);
-            }
-        }
-        out
-    }
-}
-
 /// Events that a row keeps of those it rests on.
 pub(crate) const EVIDENCE: usize = 10;
 

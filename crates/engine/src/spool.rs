@@ -34,8 +34,6 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    const BYTES: usize = 4 + 8 + 4 + 4 + 8 + 4 + 8 + 4 + 4 + 4;
-
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let Origin { log, record, unit, position } = self.origin;
         out.write_all(&self.rule.to_le_bytes())?;

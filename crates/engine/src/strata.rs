@@ -84,20 +84,25 @@ fn readable<'r>(rule: &'r Rule, rules: &'r [Arc<Rule>]) -> impl Iterator<Item = 
             _ => None,
         })
         .collect();
-    let may_read = move |read: &Rule| filters.iter().any(|f| truth(f, read) != Some(false));
+    let may_read = move |read: &Rule| {
+        filters.iter().any(|f| truth(f, &|predicate| constant(predicate, read)) != Some(false))
+    };
     rules.iter().enumerate().filter(move |(_, read)| may_read(read)).map(|(at, _)| at)
 }
 
-/// What a filter over alerts is for the alerts of a rule, as far as the rule alone settles it.
-fn truth(formula: &Formula, rule: &Rule) -> Option<bool> {
+/// What a formula is, as far as it follows from the predicates of which `known` says what they are.
+pub(crate) fn truth(
+    formula: &Formula,
+    known: &dyn Fn(&Predicate) -> Option<bool>,
+) -> Option<bool> {
     match formula {
-        Formula::And(parts) => all(parts.iter().map(|part| truth(part, rule))),
+        Formula::And(parts) => all(parts.iter().map(|part| truth(part, known))),
         Formula::Or(parts) => {
-            all(parts.iter().map(|part| truth(part, rule).map(|t| !t))).map(|t| !t)
+            all(parts.iter().map(|part| truth(part, known).map(|t| !t))).map(|t| !t)
         }
-        Formula::Not(part) => truth(part, rule).map(|truth| !truth),
-        Formula::Group(group) => truth(&group.formula, rule),
-        Formula::Test(predicate) => constant(predicate, rule),
+        Formula::Not(part) => truth(part, known).map(|truth| !truth),
+        Formula::Group(group) => truth(&group.formula, known),
+        Formula::Test(predicate) => known(predicate),
         Formula::IsTrue(_) => None,
     }
 }
@@ -115,6 +120,7 @@ fn all(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     (!unknown).then_some(true)
 }
 
+/// What a predicate is for the alerts of a rule, if the rule alone settles it.
 fn constant(predicate: &Predicate, rule: &Rule) -> Option<bool> {
     let Field::Named { name, .. } = &predicate.field else { return None };
     if matches!(predicate.test, Test::SameAs(..)) {

@@ -83,7 +83,7 @@ const BESIDE: &[&str] = &[
 ];
 
 impl Event {
-    /// The event as its own log would have it, see [`crate::render`].
+    /// The event as its own log would have it: Windows events as XML, others as their text.
     pub fn raw(&self) -> String {
         if let Value::String(raw) = self.get(RAW) {
             return raw.clone();

@@ -361,7 +361,8 @@ mod tests {
 
     #[test]
     fn csv_as_people_write_it() {
-        let cases: [(&str, &[&str], &[&[&str]], usize); 9] = [
+        type Rows<'t> = &'t [&'t [&'t str]];
+        let cases: [(&str, &[&str], Rows<'_>, usize); 9] = [
             ("a,b\n1,2\n", &["a", "b"], &[&["1", "2"]], 0),
             ("\u{feff}a, b\r\n1, two words \r\n", &["a", "b"], &[&["1", "two words "]], 0),
             ("a,b\n\"x, \"\"y\"\"\n2\",\" z\"\n", &["a", "b"], &[&["x, \"y\"\n2", " z"]], 0),

@@ -53,7 +53,7 @@ pub(super) fn read(text: &str, path: &str, environment: &Environment) -> Vec<Rea
 }
 
 /// The tokens of every condition in a Sigma file, one a line.
-pub fn print_tokens(text: &str) -> String {
+pub(super) fn print_tokens(text: &str) -> String {
     let documents = yaml::parse(text);
     let found = rules(&documents);
     let conditions = found.iter().filter_map(|found| {
@@ -71,7 +71,7 @@ pub fn print_tokens(text: &str) -> String {
 }
 
 /// The AST of every rule in a Sigma file.
-pub fn print_ast(text: &str) -> String {
+pub(super) fn print_ast(text: &str) -> String {
     let documents = yaml::parse(text);
     let found = rules(&documents);
     let asts = found.iter().filter_map(|found| {

@@ -9,7 +9,6 @@ use rulestone_ir::{
 use rulestone_value::{Time, Value};
 
 use super::*;
-use crate::row::Carry;
 use crate::stages::rows::notation::{
     Row, call, equals, field, literal, named, names, print, rows, rule, run, settings, tuple,
 };
@@ -270,6 +269,15 @@ fn a_long_pipeline_needs_no_deep_stack() {
     assert_eq!(wanted(&rule, 0), Columns::All);
 }
 
+/// A row of a head in the columns of the pipeline.
+fn carried(from: &Names, to: &mut Names, row: Tuple) -> Tuple {
+    let mut out = Tuple { values: Vec::new(), proof: row.proof.clone() };
+    for (slot, value) in row.columns() {
+        out.set(to.slot(from.name(slot)), value.clone());
+    }
+    out
+}
+
 /// Runs a rule as a scan does: columns that are wanted, heads, panes.
 fn run_with_heads(rule: &Arc<Rule>, sources: &[Vec<Row>]) -> Vec<Row> {
     let mut pipeline = Pipeline::new(rule, &settings());
@@ -277,7 +285,6 @@ fn run_with_heads(rule: &Arc<Rule>, sources: &[Vec<Row>]) -> Vec<Row> {
     for source in order(rule) {
         let head = Head::new(rule, source, &settings());
         let mut state = head.run_state();
-        let mut carry = Carry::default();
         let wanted = wanted(rule, source);
         for (at, row) in sources[source].iter().enumerate() {
             let is_wanted = |name: &str| match &wanted {
@@ -289,7 +296,7 @@ fn run_with_heads(rule: &Arc<Rule>, sources: &[Vec<Row>]) -> Vec<Row> {
             let mut out = Vec::new();
             head.run(&mut state, row, &mut out).expect("room");
             for row in out {
-                let row = carry.row(&state.names, pipeline.names_mut(), row);
+                let row = carried(&state.names, pipeline.names_mut(), row);
                 pipeline.push(source, row).expect("room");
             }
         }

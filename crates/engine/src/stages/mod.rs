@@ -45,8 +45,11 @@ pub struct Finding {
     /// The log ended before its window did.
     pub cut: bool,
     /// The columns of the result, for a rule whose stages make rows.
-    pub row: Option<Arc<[(Arc<str>, Value)]>>,
+    pub row: Option<ResultRow>,
 }
+
+/// The columns of a result by name, in the order of the result.
+pub type ResultRow = Arc<[(Arc<str>, Value)]>;
 
 /// An event that a finding rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

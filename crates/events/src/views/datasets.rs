@@ -52,6 +52,8 @@ pub struct Dataset {
     fields: BTreeMap<Arc<str>, DatasetField>,
     /// What `when` and `tags` ask, as fields that have to be true.
     asked: Names,
+    /// Its parts, whose fields are read from its own events as well, where they are of the part.
+    parts: Vec<Arc<Dataset>>,
 }
 
 /// What a dataset asks of one field.
@@ -133,7 +135,7 @@ impl Views {
                     what: "dataset",
                     name: parent.to_string(),
                 })?;
-                dataset = (**found).clone();
+                dataset = Dataset { parts: Vec::new(), ..(**found).clone() };
             }
             dataset.model = model.clone();
             dataset.take(entry, tables).map_err(|(field, error)| ViewsError::Expr {
@@ -143,7 +145,24 @@ impl Views {
             })?;
             self.datasets.push(Arc::new(dataset));
         }
+        self.give_parts(model);
         Ok(())
+    }
+
+    /// Tells each dataset of a model its parts. A part stands behind its whole, so that from the
+    /// last on each has its own already.
+    fn give_parts(&mut self, model: &Arc<str>) {
+        for at in (0..self.datasets.len()).rev() {
+            let part = self.datasets[at].clone();
+            let is_whole = |own: &&mut Arc<Dataset>| {
+                own.model == *model
+                    && part.model == *model
+                    && Some(&own.name) == part.parent.as_ref()
+            };
+            if let Some(whole) = self.datasets.iter_mut().find(is_whole) {
+                Arc::make_mut(whole).parts.push(part);
+            }
+        }
     }
 }
 
@@ -153,9 +172,11 @@ impl Dataset {
         self.fields.iter()
     }
 
-    /// The field of this name.
-    pub fn named(&self, name: &str) -> Option<&DatasetField> {
-        self.fields.get(name)
+    /// Whether it or one of its parts has a field of this name.
+    pub fn has_field(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+            || EVERYWHERE.contains(&name)
+            || self.parts.iter().any(|part| part.has_field(name))
     }
 
     /// Whether a scope of these words asks for it: by its name, or for all roots of its model.
@@ -232,8 +253,24 @@ impl Dataset {
             Some(DatasetField::AsIs) => of_event(name),
             Some(DatasetField::Calculated(expr)) => expr.with_inputs(&of_event),
             None if EVERYWHERE.contains(&name) => of_event(name),
-            None => Expr::Constant(Value::Null),
+            None => match self.parts.iter().find(|part| part.has_field(name)) {
+                Some(part) => self.field_of_part(part, name, kind),
+                None => Expr::Constant(Value::Null),
+            },
         }
+    }
+
+    /// How a field of a part reads: null in events that are not of the part.
+    fn field_of_part(&self, part: &Dataset, name: &str, kind: &ScopeKind) -> Expr {
+        let field = part.field(name, kind);
+        let further = part.asked.keys().filter(|asked| !self.asked.contains_key(*asked));
+        let asked: Vec<Expr> = further.map(|asked| part.field(asked, kind)).collect();
+        if asked.is_empty() {
+            return field;
+        }
+        let is_part = Expr::Call(&functions::CONCAT, asked);
+        Expr::Call(&functions::IF_HAS, vec![is_part, field])
+            .with_inputs(&|input| Expr::Raw(input.into()))
     }
 
     /// Of all kinds, those that may have events of the dataset, read as such.
@@ -338,6 +375,7 @@ mod tests {
         parent = "Runs"
         when = { level = ["loud"] }
         unless = { user = ["unknown", "root"] }
+        fields = ["volume"]
     "#;
 
     fn views() -> Views {
@@ -408,6 +446,10 @@ mod tests {
             assert_eq!(text(&runs[0], field, &event), expected, "{field}");
         }
         assert_eq!(text(&runs[0], "user", &[]), "unknown");
+        // Of a part only where the event is of the part.
+        let loud = [("volume", "9"), ("level", "LOUD"), ("Who", "ann")];
+        assert_eq!(text(&runs[0], "volume", &loud), "9");
+        assert_eq!(text(&runs[0], "volume", &[("volume", "9"), ("level", "low")]), "");
         assert_eq!(text(&runs[1], "user", &[("Other", "bob")]), "bob");
         let loud = scope(&views, Some("Loud"));
         assert_eq!(text(&loud[0], "when:level", &event), "true");
@@ -415,7 +457,7 @@ mod tests {
         assert_eq!(text(&loud[0], "unless:user", &[("Who", "ROOT")]), "");
         let fields: Vec<&str> =
             loud[0].dataset().unwrap().fields().map(|(name, _)| &**name).collect();
-        let all = ["dest_bunit", "dest_category", "dest_priority", "id", "level", "user"];
+        let all = ["dest_bunit", "dest_category", "dest_priority", "id", "level", "user", "volume"];
         assert_eq!(fields, all, "those of the parent as well");
     }
 
@@ -433,6 +475,7 @@ mod tests {
         let views = views();
         assert!(views.has_dataset("M", None) && views.has_dataset("M", Some("Loud")));
         assert!(!views.has_dataset("m", None) && !views.has_dataset("M", Some("Quiet")));
+        assert!(views.datasets()[0].has_field("user") && !views.datasets()[0].has_field("tone"));
         let parents = views.datasets().iter().map(|d| d.parent.as_deref()).collect::<Vec<_>>();
         assert_eq!(parents, [None, Some("Runs")]);
     }

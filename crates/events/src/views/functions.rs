@@ -45,7 +45,7 @@ const FUNCTIONS: &[Function] = &[
     HAS,
     LACKS,
     Function { name: "if_is", arguments: 3..=4, usage: "three or four", call: if_is },
-    Function { name: "if_has", arguments: 2..=3, usage: "two or three", call: if_has },
+    IF_HAS,
     Function { name: "lower", arguments: 1..=1, usage: "one", call: lower },
     Function { name: "capture", arguments: 2..=2, usage: "two", call: capture },
     Function { name: "without", arguments: 2..=2, usage: "two", call: without },
@@ -58,6 +58,14 @@ const FUNCTIONS: &[Function] = &[
     Function { name: "length", arguments: 1..=1, usage: "one", call: length },
     Function { name: "xml_escaped", arguments: 1..=1, usage: "one", call: xml_escaped },
 ];
+
+/// All parts joined; null if one is.
+pub(crate) const CONCAT: Function =
+    Function { name: "concat", arguments: 1..=9, usage: "one or more", call: concat };
+
+/// The second if there is a first; else the third.
+pub(crate) const IF_HAS: Function =
+    Function { name: "if_has", arguments: 2..=3, usage: "two or three", call: if_has };
 
 /// The first that is neither null nor empty.
 pub(crate) const FILLED: Function =

@@ -79,7 +79,7 @@ pub(super) fn print(stage: &RowStage, native: &str, out: &mut String) {
         }
         RowStage::Expand { field, limit } => {
             let _ = write!(out, "  {field}");
-            option("limit", &limit, out);
+            option("limit", limit, out);
         }
         RowStage::Lookup(lookup) => print_lookup(lookup, out),
         RowStage::Locate { field, prefix, all_fields } => {
@@ -91,7 +91,7 @@ pub(super) fn print(stage: &RowStage, native: &str, out: &mut String) {
         RowStage::Dedup(dedup) => print_dedup(dedup, out),
         RowStage::Sort { keys, limit } => {
             let _ = write!(out, "  {}", keys.iter().map(key_text).collect::<Vec<_>>().join(", "));
-            option("limit", &limit, out);
+            option("limit", limit, out);
         }
         RowStage::Limit { rows, from } => {
             let from = if *from == End::Head { "head" } else { "tail" };
@@ -117,7 +117,7 @@ pub(super) fn print(stage: &RowStage, native: &str, out: &mut String) {
         }
         RowStage::Transpose { rows, header, column } => {
             let _ = write!(out, "  rows {rows}  column {column}");
-            option("header", &header, out);
+            option("header", header, out);
         }
         RowStage::Totals(totals) => print_totals(totals, out),
         RowStage::Continue { field, by } => {
@@ -321,8 +321,8 @@ fn print_window(window: &Window, out: &mut String, below: &mut String) {
             reset_before,
         } => {
             out.push_str("  frame running");
-            option("rows", &rows, out);
-            option("time", &time, out);
+            option("rows", rows, out);
+            option("time", time, out);
             out.push_str(if *current { "  current yes" } else { "  current no" });
             out.push_str(if *shared { "  shared" } else { "" });
             out.push_str(if *reset_on_change { "  reset on_change" } else { "" });

@@ -450,6 +450,7 @@ pub struct Window {
 
 /// The rows that a window measures.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a rule has a few at most")]
 pub enum Frame {
     /// All of the group.
     Whole,

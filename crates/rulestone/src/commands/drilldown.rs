@@ -262,13 +262,16 @@ impl Place {
                 each(alert);
             }
         };
+        let mut refused = None;
         let ran = run_strata(&plan, &judging, &wanted, &logs, &stop, |passed| match passed {
             Passed::Later(judged) => take(&judged),
+            Passed::Refused(own) => refused = Some(format!("{}: {}", own.code, own.message)),
             Passed::Unit(outcome) => outcome.hits.iter().for_each(&mut take),
             // What could not be worked through gave no rows.
             Passed::Refused(_) => {}
         });
-        ran.map(|_| ()).map_err(|error| Ends::output("temporary files", &error))
+        ran.map_err(|error| Ends::output("temporary files", &error))?;
+        refused.map_or(Ok(()), |refused| Err(Ends::input(refused)))
     }
 }
 

@@ -43,6 +43,9 @@ pub(super) fn stage(join: &Join, names: &mut Names) -> super::Work {
 
 type Key = Vec<Box<str>>;
 
+/// What keys are made of, and the rows of each.
+type Index = (Vec<Slot>, HashMap<Key, Vec<u32>, RandomState>);
+
 /// Pairs of rows.
 #[derive(Debug, Default)]
 struct PairsStage {
@@ -54,7 +57,7 @@ struct PairsStage {
     /// Rows of the second input.
     second: Vec<Tuple>,
     /// By key, once the second input has ended and it is known what keys are made of.
-    index: Option<(Vec<Slot>, HashMap<Key, Vec<u32>, RandomState>)>,
+    index: Option<Index>,
     /// Rows of the first input that came too early.
     waiting: std::collections::VecDeque<Tuple>,
 }

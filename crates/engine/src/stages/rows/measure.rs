@@ -232,7 +232,7 @@ pub(super) enum Acc {
     Extreme(Option<Box<Extreme>>),
     Range(Option<(f64, f64)>),
     Numbers(Vec<f64>),
-    Frequent(Box<BTreeMap<String, (u64, Value)>>),
+    Frequent(BTreeMap<String, (u64, Value)>),
     Distinct(Distinct),
     List(Vec<Value>),
     Value(Value),
@@ -265,7 +265,7 @@ impl Acc {
             | Aggregator::VarianceSample
             | Aggregator::VariancePopulation => Acc::Spread(0, 0.0, 0.0),
             Aggregator::Median | Aggregator::Percentile(_) => Acc::Numbers(Vec::new()),
-            Aggregator::Mode => Acc::Frequent(Box::default()),
+            Aggregator::Mode => Acc::Frequent(BTreeMap::new()),
             Aggregator::List(_) => Acc::List(Vec::new()),
             Aggregator::First | Aggregator::Last => Acc::Value(Value::Null),
             Aggregator::Earliest

@@ -10,6 +10,9 @@ use super::values::{Keys, float, of_float, whole_text};
 use super::{BATCH, OverPane, Refusal, Run, columns_by_name, drain_rows, value_heap};
 use crate::row::{Names, Proof, Slot, Tuple};
 
+/// Values by column and measure.
+type Cells = BTreeMap<(u32, u32), Value>;
+
 /// A column of each value of one. Rows come in the order in which they were first seen. Where two
 /// rows give the same cell, numbers are added up.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ pub(super) struct PivotStage {
     null: bool,
     fill: Option<Value>,
     keys: Keys,
-    rows: Vec<(Proof, BTreeMap<(u32, u32), Value>)>,
+    rows: Vec<(Proof, Cells)>,
     /// The values that become columns, by the place in which they were first seen, each with the
     /// sum of its first measure.
     columns: Keys,
@@ -104,7 +107,7 @@ impl OverPane for PivotStage {
         let key: Vec<&Value> = self.row.iter().map(|slot| row.get(*slot)).collect();
         let (number, new) = self.keys.number(&key);
         if let Some(bytes) = new {
-            self.rows.push((Proof::default(), BTreeMap::new()));
+            self.rows.push((Proof::default(), Cells::new()));
             run.memory.hold(bytes + 600)?;
         }
         let (column, new) = self.columns.number(&[&name]);
