@@ -91,10 +91,7 @@ fn readable<'r>(rule: &'r Rule, rules: &'r [Arc<Rule>]) -> impl Iterator<Item = 
 }
 
 /// What a formula is, as far as it follows from the predicates of which `known` says what they are.
-pub(crate) fn truth(
-    formula: &Formula,
-    known: &dyn Fn(&Predicate) -> Option<bool>,
-) -> Option<bool> {
+pub(crate) fn truth(formula: &Formula, known: &dyn Fn(&Predicate) -> Option<bool>) -> Option<bool> {
     match formula {
         Formula::And(parts) => all(parts.iter().map(|part| truth(part, known))),
         Formula::Or(parts) => {
