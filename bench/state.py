@@ -33,6 +33,9 @@ correlation:
 """
 
 
+SEARCH = "EventCode=4624 | stats dc(TargetUserName) as users, count by host | where users >= {least}\n"
+
+
 def write_log(path, events, keys, hours):
     generator = random.Random(4711)
     start, step = 1_704_067_200.0, hours * 3600.0 / events
@@ -57,6 +60,7 @@ def main():
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--least", type=int, default=20, help="different users that make an alert")
     parser.add_argument("--memory", default="1G")
+    parser.add_argument("--search", action="store_true", help="count with a search's stats in place of a correlation")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     name = f"logons-{arguments.events}-{arguments.keys}-{arguments.hours:g}h.json"
@@ -64,8 +68,8 @@ def main():
     if not log.exists():
         write_log(log.with_suffix(".part"), arguments.events, arguments.keys, arguments.hours)
         log.with_suffix(".part").rename(log)
-    rules = arguments.folder / "state.yml"
-    rules.write_text(RULES.format(least=arguments.least))
+    rules = arguments.folder / ("state.spl" if arguments.search else "state.yml")
+    rules.write_text((SEARCH if arguments.search else RULES).format(least=arguments.least))
     command = [arguments.binary, "scan", "--stats", "-q", "-o", "/dev/null", "-f", "ndjson", "-r", str(rules)]
     done = subprocess.run([*command, "--memory", arguments.memory, str(log)], stderr=subprocess.PIPE, text=True)
     stats = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]

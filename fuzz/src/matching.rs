@@ -201,6 +201,8 @@ fn rule(bytes: &mut Unstructured<'_>) -> Result<Arc<Rule>> {
         path: Arc::from("fuzz"),
         span: Span::default(),
         tests: Vec::new(),
+        drilldowns: Vec::new(),
+        search: None,
     };
     let sources = vec![Source::Events { scope, filter }];
     Ok(Arc::new(Rule {

@@ -10,7 +10,7 @@ use rulestone_ir::{LineIndex, Status, print_rule};
 pub fn sigma_rule(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let placeholders = BTreeMap::from([("name".to_owned(), vec!["a*".to_owned()])]);
-    let environment = Environment { placeholders };
+    let environment = Environment { placeholders, ..Environment::default() };
     let readings = containers::read(&text, "fuzz.yml", &environment);
     let lines = LineIndex::new(&text);
     for reading in &readings {
@@ -28,6 +28,6 @@ pub fn sigma_rule(bytes: &[u8]) {
         }
     }
     assert_eq!(readings, containers::read(&text, "fuzz.yml", &environment));
-    containers::print_ast(&text);
-    containers::print_tokens(&text);
+    containers::print_ast(&text, "fuzz.yml", &environment);
+    containers::print_tokens(&text, "fuzz.yml", &environment);
 }

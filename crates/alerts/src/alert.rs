@@ -5,10 +5,11 @@ use std::sync::Arc;
 use rulestone_engine::reference::field_value;
 use rulestone_engine::{Found, FoundEvent, Hit, Matched, explain};
 use rulestone_events::{Event, Views};
-use rulestone_ir::{Case, Field, Measure, Rule, Severity, StageKind, Test, When};
+use rulestone_ir::{Case, Field, Measure, Rule, Severity, Source, StageKind, Test, When};
 use rulestone_value::{Time, Value, fold};
 
 use crate::attack::{AlertTechnique, Tactic, tactics_of, techniques_of};
+use crate::columns;
 use crate::entity::{Entity, EntityType, EntityView, Role};
 use crate::identity::{AlertId, Identity};
 
@@ -79,7 +80,10 @@ impl Alert {
     /// The alert of a rule that turns every hit into a finding.
     pub fn from_hit(hit: &Hit<'_>, views: &Views) -> Alert {
         let view = EntityView::new(hit.event, views);
-        let mut identity = Identity::new(&hit.rule.meta.id, &[]);
+        // An event may give a rule several rows.
+        let part = hit.part.to_string();
+        let key = if hit.part > 0 { &[part.as_str()][..] } else { &[] };
+        let mut identity = Identity::new(&hit.rule.meta.id, key);
         if hit.evidence.is_empty() {
             identity.event(&view, hit.event);
         }
@@ -88,19 +92,20 @@ impl Alert {
         }
         let meta = &hit.rule.meta;
         let techniques = techniques_of(&meta.attack);
-        let entities = view.entities();
         let matched = explain(hit.filter(), hit.scope_kind, hit.event).matched;
+        let fields = hit.row.map_or_else(|| output_row(hit, &matched), <[_]>::to_vec);
+        let entities = columns::entities(hit.rule, &fields, view.entities());
         Alert {
             id: identity.finish(),
             time: hit.event.time,
             severity: meta.severity,
-            risk_score: meta.severity.risk_score(),
+            risk_score: risk_score(hit.rule),
             building_block: hit.rule.trigger.building_block,
-            message: message(&meta.title, &entities),
+            message: message(hit.rule, &fields, &entities),
             tactics: tactics_of(&meta.attack, &techniques),
             techniques,
             entities,
-            fields: output_row(hit, &matched),
+            fields,
             evidence: evidence(hit),
             evidence_total: hit.evidence.len().max(1) as u64,
             notes: hit.notes.to_vec(),
@@ -113,7 +118,9 @@ impl Alert {
     /// group and the events it keeps as evidence, with the last.
     pub fn from_found(found: &Found<'_>, views: &Views) -> Alert {
         let meta = &found.rule.meta;
-        let texts: Vec<String> = found.key.iter().map(|(_, value)| key_text(value)).collect();
+        let row = found.finding.row.as_deref();
+        let key = row.unwrap_or(&found.key);
+        let texts: Vec<String> = key.iter().map(|(_, value)| key_text(value)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut identity = Identity::new(&meta.id, &texts);
         let mut entities: Vec<Entity> = Vec::new();
@@ -130,15 +137,19 @@ impl Alert {
             }
         }
         let techniques = techniques_of(&meta.attack);
-        let (measured, fields) = measured(found);
+        let (measured, fields) = match row {
+            Some(row) => (matched_first(found), row.to_vec()),
+            None => measured(found),
+        };
+        let entities = columns::entities(found.rule, &fields, entities);
         let evidence = found.evidence.iter().take(EVIDENCE);
         Alert {
             id: identity.finish(),
             time: Some(Time::from_ticks(found.finding.time)),
             severity: meta.severity,
-            risk_score: meta.severity.risk_score(),
+            risk_score: risk_score(found.rule),
             building_block: found.rule.trigger.building_block,
-            message: message(&meta.title, &entities),
+            message: message(found.rule, &fields, &entities),
             tactics: tactics_of(&meta.attack, &techniques),
             techniques,
             entities,
@@ -190,6 +201,15 @@ fn notes(found: &Found<'_>) -> Vec<String> {
 
 /// What a stage measured, as something that matched, and the row of a finding: the group's key,
 /// what was measured, the times of the first and the last event.
+/// What let the first event through that a result rests on.
+fn matched_first(found: &Found<'_>) -> Vec<MatchedValue> {
+    let first = found.evidence.iter().find_map(|own| Some((own, own.scope_kind.as_ref()?)));
+    let Some((FoundEvent { event, input, .. }, kind)) = first else { return Vec::new() };
+    let source = found.rule.sources.get(*input);
+    let Some((_, filter)) = source.and_then(Source::filtered) else { return Vec::new() };
+    explain(filter, kind, event).matched.into_iter().map(MatchedValue::from).collect()
+}
+
 fn measured(found: &Found<'_>) -> (Vec<MatchedValue>, Vec<(Arc<str>, Value)>) {
     let number = |value: f64| match value {
         value if value.fract() == 0.0 && value.abs() < 1e15 => Value::Integer(value as i64),
@@ -249,14 +269,23 @@ fn evidence(hit: &Hit<'_>) -> Vec<Evidence> {
     parts.map(|(log, event)| Evidence { log: log.clone(), event: event.clone() }).collect()
 }
 
-/// The title, with whom it is about.
-fn message(title: &str, entities: &[Entity]) -> String {
+/// What the rule says it risks, else what its severity stands for.
+fn risk_score(rule: &Rule) -> u8 {
+    rule.trigger.risk_score.unwrap_or(rule.meta.severity.risk_score())
+}
+
+/// The rule's own message, else its title with whom it is about.
+fn message(rule: &Rule, fields: &[(Arc<str>, Value)], entities: &[Entity]) -> String {
+    if let Some(message) = columns::message(&rule.trigger, fields) {
+        return message;
+    }
+    let title = &rule.meta.title;
     let of = |kind| entities.iter().find(|entity| entity.kind == kind).map(|e| e.value.as_str());
     match (of(EntityType::Host), of(EntityType::User)) {
         (Some(host), Some(user)) => format!("{title} on {host} by {user}"),
         (Some(host), None) => format!("{title} on {host}"),
         (None, Some(user)) => format!("{title} by {user}"),
-        (None, None) => title.to_owned(),
+        (None, None) => title.clone(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use rulestone_events::Event;
-use rulestone_ir::Exception;
+use rulestone_ir::{Exception, Meta};
 use rulestone_value::Value;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
@@ -44,6 +44,9 @@ impl Alert {
         map.serialize_entry("severity", self.severity.as_str())?;
         map.serialize_entry("risk_score", &self.risk_score)?;
         map.serialize_entry("building_block", &self.building_block)?;
+        if !self.rule.meta.kind.is_empty() {
+            map.serialize_entry("raises", self.rule.trigger.raises.words())?;
+        }
         map.serialize_entry("message", &self.message)?;
         map.serialize_entry("attack", &self.techniques)?;
         map.serialize_entry("tactics", &Tactics(&self.tactics))?;
@@ -73,14 +76,43 @@ struct RuleName<'a>(&'a Alert);
 impl Serialize for RuleName<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (meta, origin) = (&self.0.rule.meta, &self.0.rule.origin);
-        let mut map = serializer.serialize_map(Some(5))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &meta.id)?;
         map.serialize_entry("title", &meta.title)?;
         map.serialize_entry("source", origin.vendor.as_str())?;
         map.serialize_entry("language", origin.language.as_str())?;
         map.serialize_entry("path", &*origin.path)?;
+        if !meta.kind.is_empty() {
+            map.serialize_entry("type", &meta.kind)?;
+        }
+        for (name, value) in metadata(meta).filter(|(name, _)| OF_ALERTS.contains(name)) {
+            map.serialize_entry(name, &value)?;
+        }
         map.end()
     }
+}
+
+/// What else a vendor says of a rule that goes with each of its alerts.
+const OF_ALERTS: &[&str] = &["version", "analytic_story", "asset_type", "security_domain", "cve"];
+
+/// What there may be several of, so that it is a list even of one.
+const LISTS: &[&str] = &[
+    "analytic_story",
+    "cve",
+    "product",
+    "data_source",
+    "atomic_guid",
+    "required_fields",
+    "required_not_read",
+    "read_not_required",
+];
+
+/// What else a vendor says of a rule, by the names it has in output.
+pub fn metadata(meta: &Meta) -> impl Iterator<Item = (&'static str, serde_json::Value)> {
+    meta.more.iter().map(|(name, values)| match values.as_slice() {
+        [one] if !LISTS.contains(name) => (*name, json!(one)),
+        values => (*name, json!(values)),
+    })
 }
 
 impl Serialize for AlertTechnique {
@@ -113,6 +145,9 @@ impl Serialize for Entity {
         map.serialize_entry("value", &self.value)?;
         if let Some(role) = self.role {
             map.serialize_entry("role", role.as_str())?;
+        }
+        if let Some(score) = self.score {
+            map.serialize_entry("score", &score)?;
         }
         map.end()
     }

@@ -13,8 +13,10 @@ pub struct Entity {
     pub kind: EntityType,
     /// Its name.
     pub value: String,
-    /// Its part in what happened, where the event says it.
+    /// Its part in what happened, where the event or the rule says it.
     pub role: Option<Role>,
+    /// What it risks by this alert, 0 to 100, where the rule says it.
+    pub score: Option<u8>,
 }
 
 /// What an entity is.
@@ -30,6 +32,28 @@ pub enum EntityType {
     Process,
     /// A customer's account at a cloud provider.
     Account,
+    /// A file, by its name or path.
+    File,
+    /// A hash of a file.
+    Hash,
+    /// The address of a page.
+    Url,
+    /// A name in the domain name system.
+    Domain,
+    /// An address of mail.
+    Email,
+    /// A key or value of the registry.
+    Registry,
+    /// A service.
+    Service,
+    /// A command line.
+    Command,
+    /// A place on earth.
+    Location,
+    /// A container.
+    Container,
+    /// Anything else that a rule names.
+    Other,
 }
 
 /// The part of an entity in what happened.
@@ -43,9 +67,33 @@ pub enum Role {
     Source,
     /// A connection went to it.
     Destination,
+    /// It was attacked, says the rule.
+    Victim,
+    /// It attacked, says the rule.
+    Attacker,
 }
 
 impl EntityType {
+    /// All of them.
+    pub const ALL: [EntityType; 16] = [
+        EntityType::Host,
+        EntityType::User,
+        EntityType::Ip,
+        EntityType::Process,
+        EntityType::Account,
+        EntityType::File,
+        EntityType::Hash,
+        EntityType::Url,
+        EntityType::Domain,
+        EntityType::Email,
+        EntityType::Registry,
+        EntityType::Service,
+        EntityType::Command,
+        EntityType::Location,
+        EntityType::Container,
+        EntityType::Other,
+    ];
+
     /// The word in output.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,11 +102,31 @@ impl EntityType {
             EntityType::Ip => "ip",
             EntityType::Process => "process",
             EntityType::Account => "account",
+            EntityType::File => "file",
+            EntityType::Hash => "hash",
+            EntityType::Url => "url",
+            EntityType::Domain => "domain",
+            EntityType::Email => "email",
+            EntityType::Registry => "registry",
+            EntityType::Service => "service",
+            EntityType::Command => "command",
+            EntityType::Location => "location",
+            EntityType::Container => "container",
+            EntityType::Other => "other",
         }
+    }
+
+    /// The type of that word; `Other` for a word that is none.
+    pub(crate) fn of(word: &str) -> EntityType {
+        EntityType::ALL.into_iter().find(|own| own.as_str() == word).unwrap_or(EntityType::Other)
     }
 }
 
 impl Role {
+    /// All of them.
+    const ALL: [Role; 6] =
+        [Role::Actor, Role::Target, Role::Source, Role::Destination, Role::Victim, Role::Attacker];
+
     /// The word in output.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -66,7 +134,14 @@ impl Role {
             Role::Target => "target",
             Role::Source => "source",
             Role::Destination => "destination",
+            Role::Victim => "victim",
+            Role::Attacker => "attacker",
         }
+    }
+
+    /// The role of that word.
+    pub(crate) fn of(word: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|own| own.as_str() == word)
     }
 }
 
@@ -105,7 +180,7 @@ impl<'a> EntityView<'a> {
     /// nothing. Of several values the first counts.
     pub(crate) fn text(&self, field: &str) -> Option<String> {
         let expr = self.kind.as_ref()?.own_field(field)?;
-        let value = expr.value(&|raw| self.event.get(raw).clone());
+        let value = expr.value(&|raw| self.event.value(raw));
         let text = value.elements().first()?.text()?.into_owned();
         (!text.is_empty()).then_some(text)
     }
@@ -117,7 +192,7 @@ impl<'a> EntityView<'a> {
             let Some(value) = self.text(field) else { continue };
             let known = |own: &Entity| own.kind == *kind && own.value.eq_ignore_ascii_case(&value);
             if !entities.iter().any(known) {
-                entities.push(Entity { kind: *kind, value, role: *role });
+                entities.push(Entity { kind: *kind, value, role: *role, score: None });
             }
         }
         entities

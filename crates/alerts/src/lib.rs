@@ -15,6 +15,7 @@
 
 mod alert;
 mod attack;
+mod columns;
 mod contract;
 mod counts;
 mod entity;
@@ -28,6 +29,8 @@ mod suppress;
 
 pub use alert::{Alert, Evidence, MatchedValue};
 pub use attack::{AlertTechnique, Tactic, Technique, tactic, tactics, technique};
+pub use columns::{column_texts, fill_template};
+pub use contract::metadata;
 pub use counts::{Counts, Seen};
 pub use entity::{Entity, EntityType, Role};
 pub use identity::AlertId;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rulestone_engine::{
-    Found, Hit, LogFile, Made, Plan, ScanSettings, Session, StateCounts, UnitOutcome, Watcher,
+    Found, Hit, LogFile, Made, Plan, Refused, ScanSettings, Session, StateCounts, UnitOutcome,
+    Watcher,
 };
 use rulestone_events::Views;
 use rulestone_ir::Rule;
@@ -21,6 +22,8 @@ pub enum Passed {
     Unit(UnitOutcome<Judged>),
     /// What came out of a later stratum.
     Later(Judged),
+    /// Something that stages could not work through.
+    Refused(Refused),
 }
 
 /// What hits are judged by.
@@ -103,6 +106,7 @@ pub fn run(
         })?;
     }
     written.failed.map_or(Ok(()), Err)?;
+    session.refused().iter().for_each(|refused| each(Passed::Refused(refused.clone())));
     Ok(session.counts())
 }
 
@@ -127,6 +131,7 @@ pub fn follow(
     let raised = vec![Vec::new(); strata];
     let mut watching = Watching { plan, judging, raised, each };
     session.follow(logs, stop, |hit: Hit<'_>| judging.hit(&hit), &mut watching)?;
+    session.refused().iter().for_each(|refused| each(Passed::Refused(refused.clone())));
     Ok(session.counts())
 }
 

@@ -110,7 +110,7 @@ impl Report {
             match entity.kind {
                 EntityType::Host => self.hosts.add(&entity.value),
                 EntityType::User => self.users.add(&entity.value),
-                EntityType::Ip | EntityType::Process | EntityType::Account => {}
+                _ => {}
             }
         }
         for tactic in &alert.tactics {

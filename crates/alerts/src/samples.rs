@@ -63,6 +63,7 @@ fn record(channel: &str, id: u32, number: i64, values: &[(&str, &str)]) -> Event
         time: Time::parse("2024-05-14T08:30:05.1234567Z"),
         record: number as u64,
         fields,
+        text: None,
     }
 }
 
@@ -80,6 +81,7 @@ pub(crate) fn json_event(values: &[(&str, &str)]) -> Event {
         time: None,
         record: 1,
         fields: values.iter().map(|(name, v)| ((*name).into(), Value::string(*v))).collect(),
+        text: None,
     }
 }
 
@@ -102,6 +104,8 @@ pub(crate) fn alert_of_pieces(
     let scope_kind = &**serving.expect("the rule looks at the event").1;
     let log = Arc::from("logs/ws01.evtx");
     let hit = Hit {
+        row: None,
+        part: 0,
         rule,
         rule_at: 0,
         source: 0,

@@ -295,7 +295,7 @@ impl Row for HitRow<'_> {
         let source = self.hit.rule.sources[self.hit.source].filtered();
         let own_schema = source.map(|(scope, _)| scope.schema);
         Rc::new(match schema {
-            Schema::Raw => event.get(name).clone(),
+            Schema::Raw => event.value(name),
             Schema::Entity => {
                 let view = self.entities.get_or_init(|| EntityView::new(event, self.views));
                 view.text(name).map_or(Value::Null, Value::String)
@@ -402,6 +402,8 @@ mod tests {
         let scope_kind = &**ScopeKind::serving(&kinds, &event.kind).next().unwrap().1;
         let log = Arc::from("logs/ws01.evtx");
         let hit = Hit {
+            row: None,
+            part: 0,
             rule,
             rule_at: 0,
             source: 0,

@@ -12,10 +12,13 @@
 //! whatever is wrong with a rule comes back as a diagnostic with its place in the text. What the
 //! diagnostics mean is in `docs/diagnostics.md`.
 
+pub mod conf;
 pub mod containers;
 mod environment;
+mod regex;
 pub mod sigma;
+pub mod spl;
 mod suggest;
 
-pub use environment::Environment;
+pub use environment::{Environment, Macro};
 pub use suggest::nearest;

@@ -55,8 +55,8 @@ fn rule_text() -> impl Strategy<Value = String> {
 }
 
 fn read_everything(text: &str) -> Result<(), TestCaseError> {
-    print_tokens(text);
-    print_ast(text);
+    print_tokens(text, "x.yml", &Environment::default());
+    print_ast(text, "x.yml", &Environment::default());
     for reading in read(text, "x.yml", &Environment::default()) {
         for diagnostic in &reading.diagnostics {
             let span = diagnostic.span;

@@ -4,6 +4,7 @@
 //! the program for event 4624. The same knowledge answers which rules can run on given logs.
 
 mod node;
+mod pushed;
 mod summary;
 
 use std::collections::{BTreeSet, HashMap};
@@ -20,6 +21,9 @@ use rulestone_value::Value;
 
 use crate::feed::{Feed, Wanted};
 use crate::matcher::{FieldMatcher, Probe, same_as};
+use crate::piped::{Intake, Pipe};
+use crate::pipeline::PipelineSettings;
+use crate::stages::rows::{Locate, Tools};
 use crate::strata::Strata;
 
 use node::Node;
@@ -38,6 +42,9 @@ pub struct Plan {
     readers: Vec<Vec<Reader>>,
     /// For each rule, whether its own hits are alerts that somebody looks at.
     raises: Vec<bool>,
+    /// For each rule, its pipeline if it has one.
+    pipes: Vec<Option<Pipe>>,
+    pub(crate) pipelines: PipelineSettings,
 }
 
 /// A stage that reads what a rule finds, or lets through.
@@ -111,12 +118,16 @@ pub struct BoundRule {
     pub raises: bool,
     /// The stages that want a hit's row.
     pub(crate) feeds: Vec<Feed>,
+    /// How the columns read that the rule's pipeline wants.
+    pub(crate) intake: Option<Intake>,
     node: Node,
 }
 
 /// What a column reads, and which predicates look at it.
 pub(crate) struct BoundColumn {
     pub(crate) reads: Reads,
+    /// What it reads, as text: equal for columns that read the same.
+    pub(crate) reads_text: Arc<str>,
     /// From probes to the program's own numbers.
     pub(crate) own: HashMap<u32, u32, RandomState>,
 }
@@ -128,24 +139,37 @@ pub(crate) enum Reads {
     Pair { left: Expr, right: Expr, predicate: Predicate, probe: u32 },
     /// Every field the events have.
     Everything { matcher: usize },
+    /// The event's own text, alone or with fields.
+    Rendered { matcher: usize, expr: Expr },
 }
 
 impl Plan {
     /// Binds rules to the kinds that `views` knows.
     pub fn new(rules: Vec<Arc<Rule>>, views: &Views) -> Plan {
+        Plan::with_locate(rules, views, None)
+    }
+
+    /// The same, with something that knows where addresses are.
+    pub fn with_locate(
+        rules: Vec<Arc<Rule>>,
+        views: &Views,
+        locate: Option<Arc<dyn Locate>>,
+    ) -> Plan {
+        let pipelines = PipelineSettings { memory: 1 << 30, tools: Tools { locate } };
         let mut builder = Builder::default();
         let mut scope_of: HashMap<&Scope, usize, RandomState> = HashMap::default();
         let mut scopes: Vec<BoundScope> = Vec::new();
         for (rule_at, rule) in rules.iter().enumerate() {
             for (source_at, source) in rule.sources.iter().enumerate() {
-                let Some((scope, filter)) = source.filtered() else { continue };
+                let Some((scope, _)) = source.filtered() else { continue };
                 let at = *scope_of.entry(scope).or_insert_with(|| {
                     let kinds = views.scope(scope.schema.as_str(), &scope.keys);
                     let when = kinds.iter().map(|kind| builder.when(scope.schema, kind)).collect();
                     scopes.push(BoundScope { kinds, when, members: Vec::new() });
                     scopes.len() - 1
                 });
-                let filter = builder.template(filter);
+                let filter = pushed::filter(rule, source_at).unwrap_or(Formula::TRUE);
+                let filter = builder.template(&filter);
                 scopes[at].members.push(Member { rule: rule_at, source: source_at, filter });
             }
         }
@@ -153,11 +177,17 @@ impl Plan {
         let strata = Strata::new(&rules);
         let alerts_are_read =
             rules.iter().any(|r| r.sources.iter().any(|s| matches!(s, Source::Alerts { .. })));
-        let raises = rules.iter().map(|rule| {
-            rule.stages.is_empty() && (alerts_are_read || !rule.trigger.building_block)
+        let pipe = |rule: &Arc<Rule>| Pipe::new(rule, &pipelines);
+        let pipes: Vec<Option<Pipe>> = rules.iter().map(pipe).collect();
+        let raises = rules.iter().zip(&pipes).map(|(rule, pipe)| {
+            let at_once =
+                pipe.as_ref().map_or_else(|| rule.stages.is_empty(), |pipe| pipe.row_wise);
+            at_once && (alerts_are_read || !rule.trigger.building_block)
         });
         Plan {
             raises: raises.collect(),
+            pipes,
+            pipelines,
             readers: readers(&rules, &strata),
             strata,
             scopes,
@@ -181,7 +211,13 @@ impl Plan {
 
     /// Whether a rule looks at several rows together.
     pub fn has_state(&self) -> bool {
-        self.rules.iter().any(|rule| rule.stateful().is_some())
+        let waits = self.pipes.iter().flatten().any(|pipe| !pipe.row_wise);
+        waits || self.rules.iter().any(|rule| rule.stateful().is_some())
+    }
+
+    /// A rule's pipeline, if it has one.
+    pub(crate) fn pipe(&self, rule: usize) -> Option<&Pipe> {
+        self.pipes.get(rule)?.as_ref()
     }
 
     /// Whether a rule reads alerts.
@@ -310,6 +346,8 @@ impl Builder {
                 Template::Pair(self.pairs.len() - 1)
             }
             Formula::Test(predicate) => Template::Probe(self.probe(predicate)),
+            // Filters of sources have none: what tests alone cannot say is a stage of its own.
+            Formula::IsTrue(_) => Template::And(Vec::new()),
         }
     }
 
@@ -361,6 +399,7 @@ fn key_of(field: usize, predicate: &Predicate) -> Vec<u8> {
     key.push(0);
     match &predicate.test {
         Test::Wildcard(glob) => key.extend(format!("{glob:?}").bytes()),
+        Test::Term(glob, breakers) => key.extend(format!("{glob:?} {breakers:?}").bytes()),
         Test::Regex(regex) => key.extend(format!("{regex:?}").bytes()),
         test => key.extend(test.pattern().bytes()),
     }
@@ -374,7 +413,7 @@ fn weight(test: &Test) -> u32 {
         Test::Equals(text) => by_length(4, text),
         Test::StartsWith(text) | Test::EndsWith(text) => by_length(8, text),
         Test::Contains(text) => by_length(10, text),
-        Test::Wildcard(_) | Test::Regex(_) | Test::Cidr(_) => 40,
+        Test::Wildcard(_) | Test::Term(..) | Test::Regex(_) | Test::Cidr(_) => 40,
         Test::Number(..) | Test::TimePart(..) => 500,
         Test::SameAs(..) => 1000,
         Test::Exists => 100_000,
@@ -449,7 +488,7 @@ impl Reads {
         match self {
             Reads::Value { expr, .. } => expr.inputs(),
             Reads::Pair { left, right, .. } => [left.inputs(), right.inputs()].concat(),
-            Reads::Everything { .. } => Vec::new(),
+            Reads::Everything { .. } | Reads::Rendered { .. } => Vec::new(),
         }
     }
 }
@@ -502,6 +541,9 @@ impl<'p> Binder<'p> {
                     scope_kind: scope_kind.clone(),
                     raises: self.plan.raises[member.rule],
                     feeds: self.plan.feeds(rule, source, self.kind, scope_kind),
+                    intake: self.plan.pipe(rule).and_then(|pipe| {
+                        pipe.bind(member.source, scope_kind, |expr| settle(expr, self.kind))
+                    }),
                     node,
                 });
             }
@@ -564,7 +606,14 @@ impl<'p> Binder<'p> {
             return Resolved::Constant(holding);
         }
         let key = (*field, format!("{expr:?}"));
-        Resolved::Column(self.column(key, Reads::Value { matcher: *field, expr }))
+        let matcher = *field;
+        let is_rendered = expr.inputs().iter().any(|input| **input == *rulestone_events::RAW);
+        let reads = if is_rendered {
+            Reads::Rendered { matcher, expr }
+        } else {
+            Reads::Value { matcher, expr }
+        };
+        Resolved::Column(self.column(key, reads))
     }
 
     fn pair(&mut self, at: usize, scope_kind: &ScopeKind) -> Node {
@@ -588,9 +637,10 @@ impl<'p> Binder<'p> {
 
     fn column(&mut self, key: (usize, String), reads: Reads) -> usize {
         let next = self.columns.len();
+        let reads_text = key.1.as_str().into();
         let at = *self.column_of.entry(key).or_insert(next);
         if at == next {
-            self.columns.push(BoundColumn { reads, own: HashMap::default() });
+            self.columns.push(BoundColumn { reads, reads_text, own: HashMap::default() });
         }
         at
     }
@@ -622,7 +672,9 @@ impl<'p> Binder<'p> {
         } else {
             let tested = self.columns.iter().flat_map(|column| column.reads.inputs());
             let feeds = self.rules.iter().flat_map(|rule| &rule.feeds);
+            let intakes = self.rules.iter().flat_map(|rule| &rule.intake);
             let inputs = tested.chain(feeds.flat_map(Feed::inputs));
+            let inputs = inputs.chain(intakes.flat_map(Intake::inputs));
             Fields::Some(inputs.collect::<BTreeSet<_>>().into_iter().collect())
         };
         Program {

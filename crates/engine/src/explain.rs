@@ -93,7 +93,7 @@ impl Reader<'_> {
                 parts.iter().filter(|part| self.holds(part)).for_each(|p| self.collect(p, out));
             }
             Formula::Group(group) => self.collect(&group.formula, out),
-            Formula::Not(_) => {}
+            Formula::Not(_) | Formula::IsTrue(_) => {}
             Formula::Test(predicate) => {
                 out.push(Matched { predicate: predicate.clone(), value: self.value(predicate) });
             }
@@ -111,6 +111,7 @@ impl Reader<'_> {
                 excluded: !wanted,
                 group: group.map(str::to_owned),
             }),
+            Formula::IsTrue(_) => None,
             Formula::And(parts) | Formula::Or(parts) => parts
                 .iter()
                 .filter(|part| self.holds(part) != wanted)

@@ -79,6 +79,7 @@ impl Wanted {
                 let sub = pattern.subs.iter().find(|sub| sub.inputs.contains(&input))?;
                 (&sub.by, Vec::new(), Reading::Values)
             }
+            StageKind::Rows(_) => return None,
         };
         let own = |field: &Field| match (field, stage.inputs.get(input)) {
             (Field::Named { name, .. }, Some(Input::Source(at))) => match &rule.sources[*at] {
@@ -163,7 +164,7 @@ impl Feed {
         out: &mut Vec<Row>,
     ) -> Result<(), Unfit> {
         let host = event.host().map_or(0, host_hash);
-        self.make(&|name| event.get(name).clone(), Place { time, origin, host }, out)
+        self.make(&|name| event.value(name), Place { time, origin, host }, out)
     }
 
     fn make(
@@ -237,7 +238,7 @@ struct Place {
 
 /// A hash of values by what they say, long enough to stand for them. Case counts; a number is its
 /// digits. 128 bits of BLAKE3: nobody finds two texts that meet.
-fn hash(values: &[Value]) -> u128 {
+pub(crate) fn hash(values: &[Value]) -> u128 {
     let mut hasher = blake3::Hasher::new();
     values.iter().for_each(|value| add(value, &mut hasher));
     let mut bytes = [0; 16];

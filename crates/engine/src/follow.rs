@@ -4,7 +4,7 @@
 //! in the order of arrival. What comes out is what a scan of the same logs gives, where events
 //! arrive in the order of their time; rows that come too late for any window are counted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Cursor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +14,13 @@ use std::time::Duration;
 use rulestone_events::{Event, Fragment, Log, LogError, Tail, Tally, Unit};
 
 use crate::join::{Joined, Joiner};
-use crate::live::{Clocks, Live};
+use crate::live::{Clocks, Live, sort};
 use crate::order::{Origin, Row};
+use crate::panes::Panes;
 use crate::run::{Made, Phase, Taker, UnitReader, ingest_settings, of_joined};
 use crate::session::{found, note_times};
-use crate::stages::Outcome;
+use crate::spool::Line;
+use crate::stages::{Finding, Outcome};
 use crate::{Found, Hit, LogFile, Session, UnitOutcome};
 
 /// Whoever looks at what comes out.
@@ -77,6 +79,8 @@ impl Session<'_> {
             joiner,
             live: (0..strata).map(|_| Live::default()).collect(),
             rows: (0..strata).map(|_| Vec::new()).collect(),
+            lines: (0..strata).map(|_| BTreeMap::new()).collect(),
+            closed: i64::MIN,
             kept: Kept::default(),
             watcher,
         };
@@ -114,6 +118,10 @@ struct Following<'f, 'p, T, M> {
     live: Vec<Live>,
     /// Rows for each stratum that its stages have not seen.
     rows: Vec<Vec<Row>>,
+    /// Rows of pipelines for each stratum, by the time at which their pane is worked through.
+    lines: Vec<BTreeMap<i64, Vec<Line>>>,
+    /// The time up to which panes were worked through.
+    closed: i64,
     kept: Kept,
     watcher: &'f mut dyn Watcher<T>,
 }
@@ -168,6 +176,38 @@ impl<T: Send, M: Fn(Hit<'_>) -> Made<T>> Following<'_, '_, T, M> {
             }
             made.into_iter().for_each(|(origin, log, event)| self.kept.add(origin, log, event));
         }
+        for lines in [self.reader.piped.take_lines(), self.joiner.piped().take_lines()] {
+            for (panes, own) in self.lines.iter_mut().zip(lines) {
+                for line in own {
+                    let rule = &self.session.plan.rules()[line.key.rule as usize];
+                    let due = line.key.pane.saturating_add(rule.clock.offset().ticks());
+                    if due <= self.closed {
+                        self.session.counts.late += 1;
+                    } else {
+                        panes.entry(due).or_default().push(line);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Works the panes of a stratum through that time has closed; all of them at the end.
+    fn close_panes(&mut self, stratum: usize, ending: bool) -> Vec<Finding> {
+        let Session { plan, latest, settings, counts, refused, .. } = &mut *self.session;
+        let now = if ending { i64::MAX } else { latest.unwrap_or(i64::MIN) };
+        let mut panes = Panes::new(plan, settings.memory / 2, *latest);
+        while let Some(first) = self.lines[stratum].first_entry()
+            && (*first.key() <= now)
+        {
+            let mut lines = first.remove();
+            lines.sort_unstable();
+            lines.iter().for_each(|line| panes.line(line));
+            panes.close();
+            self.closed = self.closed.max(now.min(i64::MAX - 1));
+        }
+        counts.rows += panes.rows;
+        refused.append(&mut panes.refused);
+        panes.findings
     }
 
     /// Lets each stratum work on its rows, the lower ones first.
@@ -188,6 +228,8 @@ impl<T: Send, M: Fn(Hit<'_>) -> Made<T>> Following<'_, '_, T, M> {
             counts.undecided += out.undecided;
             counts.late += out.late;
             counts.cut += out.findings.iter().filter(|finding| finding.cut).count() as u64;
+            out.findings.extend(self.close_panes(stratum, ending));
+            sort(&mut out.findings);
             for finding in &out.findings {
                 let found =
                     found(self.session.plan, self.session.views, finding, &self.kept.events);

@@ -14,6 +14,7 @@ use rulestone_events::{
 use rulestone_value::Time;
 
 use crate::order::Origin;
+use crate::piped::{self, Piped};
 use crate::run::{About, Made, Rows, Taker};
 use crate::{Hit, Matcher, ScanSettings};
 
@@ -21,6 +22,7 @@ use crate::{Hit, Matcher, ScanSettings};
 pub(crate) struct Joiner<'p, M> {
     taker: Taker<'p, M>,
     rows: Rows,
+    piped: Piped,
     /// Events that were put together so far.
     made: u32,
     ingest: Ingest,
@@ -86,6 +88,7 @@ impl<'p, T, M: Fn(Hit<'_>) -> Made<T>> Joiner<'p, M> {
             Settings { from: None, to: None, fragments: Fragments::Apart, ..settings.clone() };
         Joiner {
             rows: Rows::new(taker.plan, scan),
+            piped: Piped::new(taker.plan, scan),
             made: 0,
             bound: settings.fragment_bytes,
             ingest: Ingest::new(settings),
@@ -138,6 +141,11 @@ impl<'p, T, M: Fn(Hit<'_>) -> Made<T>> Joiner<'p, M> {
         &mut self.rows
     }
 
+    /// The rows of pipelines of what was run.
+    pub(crate) fn piped(&mut self) -> &mut Piped {
+        &mut self.piped
+    }
+
     /// Takes out the pieces of a text, whose others are no longer waited for.
     fn run_early(&mut self, place: u64, why: &str, jobs: &mut Vec<Job>, tally: &mut Tally) {
         let Some(fragments) = self.waiting.remove(&place) else { return };
@@ -154,8 +162,8 @@ impl<'p, T, M: Fn(Hit<'_>) -> Made<T>> Joiner<'p, M> {
     }
 
     /// Runs whatever still waits; the rows are of everything that was run.
-    pub(crate) fn finish(mut self) -> (Option<Joined<T>>, Rows) {
-        (self.run_rest(), self.rows)
+    pub(crate) fn finish(mut self) -> (Option<Joined<T>>, Rows, Piped) {
+        (self.run_rest(), self.rows, self.piped)
     }
 
     /// Runs whatever still waits.
@@ -201,7 +209,8 @@ impl<'p, T, M: Fn(Hit<'_>) -> Made<T>> Joiner<'p, M> {
     }
 
     fn run(&mut self, jobs: &[Job], joined: &mut Joined<T>) {
-        let (taker, matcher, rows) = (self.taker, &mut self.matcher, &mut self.rows);
+        let (taker, matcher) = (self.taker, &mut self.matcher);
+        let (rows, piped) = (&mut self.rows, &mut self.piped);
         let first = self.made;
         self.made += jobs.len() as u32;
         let records = Records::of_texts(jobs.iter().map(Job::json));
@@ -214,7 +223,8 @@ impl<'p, T, M: Fn(Hit<'_>) -> Made<T>> Joiner<'p, M> {
                 let (log, unit) = (u32::MAX, u32::MAX);
                 let position = first + row.record as u32;
                 let origin = Origin { log, record: row.record, unit, position };
-                job.hits(&taker, rules, (&batch.event(row), origin), &mut joined.found, rows);
+                let event = batch.event(row);
+                job.hits(&taker, rules, (&event, origin), &mut joined.found, (rows, piped));
             });
         });
         // They were counted when their pieces were read; that a text cannot be read is new.
@@ -266,21 +276,28 @@ impl Job {
         rules: impl Iterator<Item = &'r crate::BoundRule>,
         (event, origin): (&Event, Origin),
         found: &mut Vec<(Place, T)>,
-        rows: &mut Rows,
+        (rows, piped): (&mut Rows, &mut Piped),
     ) {
         let Some(first) = self.fragments.first() else { return };
         let Some((log, event)) = self.placed(event) else { return };
         let evidence = if self.fragments.len() > 1 { self.evidence() } else { Vec::new() };
         let notes: Vec<String> = self.note.iter().cloned().collect();
         let decoded = || event.clone();
-        let about = About { log: &log, evidence: &evidence, notes: &notes, event: &decoded };
         let origin = Origin { record: event.record, ..origin };
+        let get = |name: &str| event.get(name).clone();
+        let from = piped::From { time: event.time, origin, get: &get };
+        let (evidence, notes) = (evidence.as_slice(), notes.as_slice());
+        let about = About { log: &log, from, evidence, notes, event: &decoded };
         let place = |rule| (event.time, log.clone(), event.record, first.number as usize, rule);
         taker.take(
             rules,
             &about,
+            piped,
             |rule, made| found.push((place(rule), made)),
-            |feed| rows.add_event(taker.plan, feed, &event, (origin, &log)),
+            |feed| match feed {
+                Some(feed) => rows.add_event(taker.plan, feed, &event, (origin, &log)),
+                None => rows.keep_made(&event, (origin, &log)),
+            },
         );
     }
 

@@ -16,27 +16,37 @@
 //! The engine knows the IR and the views, and no rule language.
 
 mod bind;
+mod eval;
 mod explain;
 mod feed;
 mod follow;
 mod join;
 mod live;
+mod locate;
 mod matcher;
 mod order;
+mod panes;
+mod piped;
+mod pipeline;
 pub mod reference;
+mod row;
 mod run;
 mod session;
+mod spool;
 mod stages;
 mod strata;
+mod term;
 
 pub use bind::{Absent, BindSummary, BoundRule, Obstacle, Plan, Program};
 pub use explain::{Explanation, Failed, Matched, explain};
 pub use follow::Watcher;
 pub use join::put_together;
+pub use locate::{Locate, Place, Places};
 pub use matcher::Matcher;
 pub use order::Origin;
+pub use panes::Refused;
 pub(crate) use run::scan_phase;
 pub use run::{Hit, LogFile, Made, ScanSettings, UnitOutcome, scan};
 pub use session::{Found, FoundEvent, Session, StateCounts};
-pub use stages::{Finding, Mark};
+pub use stages::{Finding, Mark, ResultRow};
 pub use strata::Strata;

@@ -11,10 +11,14 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use rulestone_events::{Event, ScopeKind, Views};
-use rulestone_ir::{Case, Field, Formula, Predicate, Regex, Rule, Schema, Scope, Source, Test};
+use rulestone_ir::{
+    Case, Expr, Field, Formula, Predicate, Regex, Rule, Schema, Scope, Source, Test,
+};
 use rulestone_value::{Value, fold};
 
+use crate::eval::{Compiled, Context};
 use crate::matcher::{over_elements, same_as};
+use crate::row::Names;
 
 /// Whether one of the rule's sources lets the event through.
 pub fn fires(rule: &Rule, views: &Views, event: &Event) -> bool {
@@ -113,6 +117,31 @@ pub fn row_holds(formula: &Formula, row: &impl Row) -> bool {
         Formula::Not(part) => !row_holds(part, row),
         Formula::Group(group) => row_holds(&group.formula, row),
         Formula::Test(predicate) => predicate_of_row_holds(predicate, row),
+        Formula::IsTrue(expr) => {
+            let settled = Compiled::new(&settle(expr, row), &mut Names::default());
+            settled.is_true(&Context::of(&Names::default(), &[]))
+        }
+    }
+}
+
+/// An expression whose columns are what a row has, in the place of their names.
+fn settle(expr: &Expr, row: &impl Row) -> Expr {
+    let read = |name: &Arc<str>| (*row.value(Schema::Raw, name)).clone();
+    match expr {
+        Expr::Field(name) => Expr::Literal(read(name)),
+        Expr::Indirect(name) => {
+            let name = crate::eval::number::text(&read(name)).map(|name| name.as_ref().into());
+            Expr::Literal(name.map_or(Value::Null, |name: Arc<str>| read(&name)))
+        }
+        Expr::Holds(formula) => Expr::Literal(Value::Bool(row_holds(formula, row))),
+        Expr::Call { function, arguments, span } => {
+            let arguments = arguments.iter().map(|argument| settle(argument, row)).collect();
+            Expr::call(*function, arguments, *span)
+        }
+        // There is no column at hand in a filter; elements of lists are.
+        Expr::Literal(_) | Expr::This | Expr::ThisName | Expr::Sibling(_) | Expr::ThisMatch => {
+            expr.clone()
+        }
     }
 }
 
@@ -131,7 +160,7 @@ fn predicate_of_row_holds(predicate: &Predicate, row: &impl Row) -> bool {
 
 /// What a field of the schema reads in an event.
 pub fn field_value(name: &str, kind: &ScopeKind, event: &Event) -> Value {
-    kind.field(name).value(&|raw| event.get(raw).clone())
+    kind.field(name).value(&|raw| event.value(raw))
 }
 
 /// An event read as one of a scope's kinds. What a field reads is looked up once.
@@ -201,6 +230,7 @@ pub(crate) fn element_passes(test: &Test, case: Case, value: &Value) -> bool {
             Case::Insensitive => glob.folded().matches(&fold(&text)),
             Case::Sensitive => glob.matches(&text),
         },
+        Test::Term(glob, breakers) => crate::term::stands(glob, *breakers, case, &text),
         Test::Regex(regex) => regex_found(regex, &text),
         Test::Cidr(net) => address(value).is_some_and(|ip| net.contains(&ip)),
         Test::Number(comparison, wanted) => {
@@ -221,10 +251,10 @@ pub(crate) fn address(value: &Value) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-type Compiled = Arc<Option<fancy_regex::Regex>>;
+type Expression = Arc<Option<fancy_regex::Regex>>;
 
 /// Expressions compiled so far. They come from rules, so there are only so many.
-static COMPILED: LazyLock<Mutex<HashMap<Regex, Compiled>>> = LazyLock::new(Mutex::default);
+static COMPILED: LazyLock<Mutex<HashMap<Regex, Expression>>> = LazyLock::new(Mutex::default);
 
 /// Steps a look-around expression may take on one value before it counts as not found.
 const BACKTRACK_LIMIT: usize = 1_000_000;
@@ -246,12 +276,17 @@ fn regex_found(regex: &Regex, text: &str) -> bool {
 
 /// Makes an expression ready; `None` for one that is too large.
 pub(crate) fn compile(regex: &Regex) -> Option<fancy_regex::Regex> {
+    compile_within(regex, 64 << 20)
+}
+
+/// The same for one of so many bytes at most.
+pub(crate) fn compile_within(regex: &Regex, most: usize) -> Option<fancy_regex::Regex> {
     fancy_regex::RegexBuilder::new(&regex.pattern)
         .case_insensitive(regex.ignore_case)
         .multi_line(regex.multi_line)
         .dot_matches_new_line(regex.dot_all)
         .backtrack_limit(BACKTRACK_LIMIT)
-        .delegate_size_limit(64 << 20)
+        .delegate_size_limit(most)
         .build()
         .ok()
 }

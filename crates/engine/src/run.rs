@@ -9,14 +9,18 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rulestone_events::{
-    Batch, Event, Fields, Fragment, Fragments, Ingest, Interest, Log, LogError, Members, ScopeKind,
-    Settings, Tally, Unit,
+    Batch, Column, Event, Fields, Fragment, Fragments, Ingest, Interest, Log, LogError, Members,
+    ScopeKind, Settings, Tally, Unit,
 };
 use rulestone_ir::{Formula, Rule};
+use rulestone_value::Value;
 
 use crate::feed::{Feed, Unfit};
 use crate::join::{Joined, Joiner};
 use crate::order::{Origin, Row, Sorter};
+use crate::piped::{self, Piped};
+use crate::spool::Spool;
+use crate::stages::rows::Refusal;
 use crate::{BoundRule, Matcher, Plan};
 
 /// An event that a rule's source lets through.
@@ -40,6 +44,10 @@ pub struct Hit<'a> {
     pub evidence: &'a [(Arc<str>, Event)],
     /// What whoever looks at it has to know.
     pub notes: &'a [String],
+    /// The row that the rule's stages made of it, where they make rows.
+    pub row: Option<&'a [(Arc<str>, Value)]>,
+    /// Which of the rows that they made of it, from 0.
+    pub part: usize,
 }
 
 /// What was made of a hit.
@@ -121,6 +129,10 @@ pub(crate) struct Phase<'a> {
 pub(crate) struct Collected {
     /// Rows for each stratum, as the threads collected them.
     pub(crate) sorters: Vec<Vec<Sorter>>,
+    /// Rows of pipelines for each stratum.
+    pub(crate) spools: Vec<Vec<Spool>>,
+    /// What the first stages of pipelines refused.
+    pub(crate) refused: Vec<(usize, Refusal)>,
     pub(crate) unkept: Unkept,
     /// Events that no log has as they are, with the names of the logs they stand for.
     pub(crate) made: Vec<MadeEvent>,
@@ -243,13 +255,16 @@ pub(crate) fn scan_phase<T: Send>(
         order.waiting.into_values().for_each(&mut hand_on);
         let mut collected = Collected::default();
         for worker in workers {
-            let rows = worker.join().map_err(|_| io::Error::other("a thread came to an end"))?;
+            let (rows, piped) =
+                worker.join().map_err(|_| io::Error::other("a thread came to an end"))?;
             rows.collect_into(&mut collected)?;
+            piped.collect_into(&mut collected)?;
         }
         Ok(collected)
     })?;
-    let (joined, rows) = joiner.finish();
+    let (joined, rows, piped) = joiner.finish();
     rows.collect_into(&mut collected)?;
+    piped.collect_into(&mut collected)?;
     if let Some(joined) = joined {
         each(of_joined(joined, logs));
     }
@@ -292,6 +307,8 @@ impl<M> Copy for Taker<'_, M> {}
 /// Where an event comes from.
 pub(crate) struct About<'a> {
     pub(crate) log: &'a Arc<str>,
+    /// When and where it is, and its values by their own names.
+    pub(crate) from: piped::From<'a>,
     pub(crate) evidence: &'a [(Arc<str>, Event)],
     pub(crate) notes: &'a [String],
     /// The event, decoded when it is asked for.
@@ -300,13 +317,14 @@ pub(crate) struct About<'a> {
 
 impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
     /// Makes hits of the rules that let an event through: `found` gets what was made, with the
-    /// rule; `fed` the stages that want a row, and the event if it was decoded.
+    /// rule; `fed` the stages that want a row, or none where `piped` has kept rows of the event.
     pub(crate) fn take<'r>(
         &self,
         rules: impl Iterator<Item = &'r BoundRule>,
         about: &About<'_>,
+        piped: &mut Piped,
         mut found: impl FnMut(usize, T),
-        mut fed: impl FnMut(&Feed),
+        mut fed: impl FnMut(Option<&Feed>),
     ) {
         let Taker { plan, make, phase } = self;
         let is_above = |rule| phase.above.is_none_or(|above| plan.strata().of[rule] > above);
@@ -315,7 +333,9 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
         for bound in rules {
             // Two of a scope's entries may let the same source see the same event, and an event
             // that two sources of a rule without a stage let through is one finding.
-            let is_finding = plan.rules()[bound.rule].stages.is_empty();
+            let pipe = plan.pipe(bound.rule);
+            let is_finding = pipe
+                .map_or_else(|| plan.rules()[bound.rule].stages.is_empty(), |pipe| pipe.row_wise);
             let again = |(rule, source): &(usize, usize)| {
                 *rule == bound.rule && (is_finding || *source == bound.source)
             };
@@ -323,26 +343,48 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
                 continue;
             }
             seen.push((bound.rule, bound.source));
-            if bound.raises || phase.checked.get(bound.rule).copied().unwrap_or_default() {
-                let made = make(Hit {
-                    rule: &plan.rules()[bound.rule],
-                    rule_at: bound.rule,
-                    source: bound.source,
-                    log: about.log,
-                    event: event.get_or_insert_with(about.event),
-                    scope_kind: &bound.scope_kind,
-                    raises: bound.raises,
-                    evidence: about.evidence,
-                    notes: about.notes,
-                });
-                if let Some(item) = made.item {
-                    found(bound.rule, item);
+            let place = (bound.rule, bound.source);
+            let mut outputs = vec![None];
+            if let (Some(pipe), Some(intake)) = (pipe, &bound.intake) {
+                let mut decoded = || event.get_or_insert_with(about.event).clone();
+                let reading = (&mut decoded as &mut dyn FnMut() -> Event, &*bound.scope_kind);
+                if !piped.take_in(pipe, place, intake, &about.from, reading) {
+                    continue;
                 }
-                if !made.counts {
+                if pipe.row_wise {
+                    outputs = piped.results(pipe, place).into_iter().map(Some).collect();
+                }
+            }
+            if bound.raises || phase.checked.get(bound.rule).copied().unwrap_or_default() {
+                let mut counts = false;
+                for (part, row) in outputs.iter().enumerate() {
+                    let made = make(Hit {
+                        rule: &plan.rules()[bound.rule],
+                        rule_at: bound.rule,
+                        source: bound.source,
+                        log: about.log,
+                        event: event.get_or_insert_with(about.event),
+                        scope_kind: &bound.scope_kind,
+                        raises: bound.raises,
+                        evidence: about.evidence,
+                        notes: about.notes,
+                        row: row.as_deref(),
+                        part,
+                    });
+                    if let Some(item) = made.item {
+                        found(bound.rule, item);
+                    }
+                    counts |= made.counts;
+                }
+                if !counts {
                     continue;
                 }
             }
-            bound.feeds.iter().for_each(&mut fed);
+            if let Some(pipe) = pipe.filter(|pipe| !pipe.row_wise) {
+                piped.keep(pipe, place, plan.strata().of[bound.rule], &about.from);
+                fed(None);
+            }
+            bound.feeds.iter().for_each(|feed| fed(Some(feed)));
         }
     }
 }
@@ -415,6 +457,11 @@ impl Rows {
             .ok_or(Unfit::Time)
             .and_then(|time| feed.rows_of_event(event, time, origin, &mut self.some));
         self.sort(plan, rows);
+        self.keep_made(event, (origin, log));
+    }
+
+    /// Keeps an event that was put together from others.
+    pub(crate) fn keep_made(&mut self, event: &Event, (origin, log): (Origin, &Arc<str>)) {
         if self.made.last().is_none_or(|(last, ..)| *last != origin) {
             self.made.push((origin, log.clone(), event.clone()));
         }
@@ -536,6 +583,7 @@ pub(crate) struct UnitReader<'a, M> {
     matcher: Matcher<'a>,
     read_everything: bool,
     pub(crate) rows: Rows,
+    pub(crate) piped: Piped,
 }
 
 impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
@@ -546,6 +594,7 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
             matcher: Matcher::new(taker.plan),
             read_everything: settings.read_everything,
             rows: Rows::new(taker.plan, settings),
+            piped: Piped::new(taker.plan, settings),
         }
     }
 
@@ -565,6 +614,7 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
         let log = unit.place.log.clone();
         let records = unit.into_records();
         let (taker, matcher, rows) = (self.taker, &mut self.matcher, &mut self.rows);
+        let piped = &mut self.piped;
         let log_place = taker.phase.first_log + log_at as u32;
         let interest: &dyn Interest = if self.read_everything { &Fields::All } else { taker.plan };
         let mut hits: Vec<(usize, usize, T)> = Vec::new();
@@ -575,13 +625,22 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
                 let unit = unit_at as u32;
                 let origin = Origin { log: log_place, record, unit, position: position as u32 };
                 let event = || batch.event(own);
-                let about = About { log: &log, evidence: &[], notes: &[], event: &event };
+                let get = |name: &str| {
+                    let column = batch.columns.iter().find(|column| &*column.name == name);
+                    let value = |column: &Column| batch.dictionary(column).value(column.codes[row]);
+                    column.map_or(Value::Null, value)
+                };
+                let from = piped::From { time: own.time, origin, get: &get };
+                let about = About { log: &log, from, evidence: &[], notes: &[], event: &event };
                 taker.take(
                     rules.iter().map(|at| &program.rules()[*at as usize]),
                     &about,
+                    piped,
                     |rule, made| hits.push((position, rule, made)),
                     |feed| {
-                        rows.add(taker.plan, feed, batch, row, origin);
+                        if let Some(feed) = feed {
+                            rows.add(taker.plan, feed, batch, row, origin);
+                        }
                         rows.keep(origin, &log, &event);
                     },
                 );
@@ -600,7 +659,7 @@ struct Worker<'a, T, M> {
 }
 
 impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
-    fn run(mut self) -> Rows {
+    fn run(mut self) -> (Rows, Piped) {
         while !self.stopped() {
             if let Some(open) = self.open_next() {
                 while !self.stopped() && !self.work.is_far_ahead() && self.step(&open) {}
@@ -608,7 +667,7 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
                 break;
             }
         }
-        self.reader.rows
+        (self.reader.rows, self.reader.piped)
     }
 
     fn stopped(&self) -> bool {

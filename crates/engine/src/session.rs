@@ -13,8 +13,10 @@ use rulestone_value::{Time, Value};
 use crate::feed::{Wanted, host_hash};
 use crate::live::sort;
 use crate::order::{Merge, Origin, Row, Sorter};
+use crate::panes::{Panes, Refused};
 use crate::reference::{field_value, lets_through};
 use crate::run::{Collected, Made, Phase, Unkept, open};
+use crate::spool::{Lines, Spool};
 use crate::stages::{Finding, Machine, Mark, Outcome};
 use crate::{Hit, LogFile, Plan, ScanSettings, UnitOutcome, scan_phase};
 
@@ -29,6 +31,10 @@ pub struct Session<'p> {
     pub(crate) logs: Vec<LogFile>,
     /// Rows for each stratum.
     waiting: Vec<Vec<Sorter>>,
+    /// Rows of pipelines for each stratum.
+    spooled: Vec<Vec<Spool>>,
+    /// Panes that could not be worked through.
+    pub(crate) refused: Vec<Refused>,
     /// Events that no log has as they are: they cannot be read again.
     made: HashMap<Origin, (Arc<str>, Event)>,
     pub(crate) hosts: HashMap<u64, i64>,
@@ -113,6 +119,8 @@ impl<'p> Session<'p> {
             checked,
             logs: Vec::new(),
             waiting: (0..strata).map(|_| Vec::new()).collect(),
+            spooled: (0..strata).map(|_| Vec::new()).collect(),
+            refused: Vec::new(),
             made: HashMap::new(),
             hosts: HashMap::new(),
             latest: None,
@@ -149,10 +157,15 @@ impl<'p> Session<'p> {
                 note_times(&outcome.tally, hosts, latest);
                 each(outcome);
             })?;
-        let Collected { sorters, unkept, made } = collected;
+        let Collected { sorters, spools, refused, unkept, made } = collected;
+        let refused = refused.into_iter().map(|(rule, refusal)| Refused::new(rule, None, refusal));
+        self.refused.extend(refused);
         self.made.extend(made.into_iter().map(|(origin, log, event)| (origin, (log, event))));
         for (waiting, sorters) in self.waiting.iter_mut().zip(sorters) {
             waiting.extend(sorters);
+        }
+        for (waiting, spools) in self.spooled.iter_mut().zip(spools) {
+            waiting.extend(spools.into_iter().filter(|spool| !spool.is_empty()));
         }
         self.count(unkept);
         Ok(())
@@ -170,6 +183,11 @@ impl<'p> Session<'p> {
         self.counts
     }
 
+    /// Panes that stages could not work through.
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
     /// Runs the stages of a stratum over what waits for it. Findings come in the order of time;
     /// `each` says whether one counts for the rules that read it.
     ///
@@ -184,6 +202,8 @@ impl<'p> Session<'p> {
     ) -> io::Result<()> {
         let waiting = self.waiting.get_mut(stratum).map(std::mem::take).unwrap_or_default();
         let mut findings = self.findings(waiting)?;
+        let spooled = self.spooled.get_mut(stratum).map(std::mem::take).unwrap_or_default();
+        findings.extend(self.of_panes(spooled)?);
         sort(&mut findings);
         for some in findings.chunks(AT_A_TIME / 8) {
             if stop.load(std::sync::atomic::Ordering::Relaxed) {
@@ -226,6 +246,21 @@ impl<'p> Session<'p> {
         self.counts.late += out.late;
         self.counts.cut += out.findings.iter().filter(|finding| finding.cut).count() as u64;
         Ok(out.findings)
+    }
+
+    /// What pipelines make of the rows that wait for them.
+    fn of_panes(&mut self, spooled: Vec<Spool>) -> io::Result<Vec<Finding>> {
+        let mut lines = Lines::new(spooled)?;
+        // What is sorted in memory takes a quarter.
+        let mut panes = Panes::new(self.plan, self.settings.memory / 2, self.latest);
+        while let Some(line) = lines.next()? {
+            panes.line(&line);
+        }
+        panes.close();
+        self.counts.rows += panes.rows;
+        self.counts.spilled += lines.spilled;
+        self.refused.extend(panes.refused);
+        Ok(panes.findings)
     }
 
     /// Lets time pass to where the group's timer is when the logs end.
@@ -365,7 +400,14 @@ fn reading(
     event: &Event,
 ) -> Option<Arc<ScopeKind>> {
     let rule = &plan.rules()[rule_at];
-    let Input::Source(source) = *rule.stateful()?.inputs.get(input)? else { return None };
+    let source = match rule.stateful() {
+        Some(stage) => match *stage.inputs.get(input)? {
+            Input::Source(source) => source,
+            Input::Stage(_) => return None,
+        },
+        None if rule.is_pipeline() => input,
+        None => return None,
+    };
     let read = |source: &Source| lets_through(source, views, event);
     let Source::RuleRef { .. } = &rule.sources[source] else {
         return read(&rule.sources[source]);
@@ -403,7 +445,7 @@ fn group_fields(rule: &Rule) -> Vec<Arc<str>> {
             Some(sub) => &sub.by.fields,
             None => return Vec::new(),
         },
-        None => return Vec::new(),
+        Some(StageKind::Rows(_)) | None => return Vec::new(),
     };
     fields.iter().map(|field| Arc::from(field.name())).collect()
 }

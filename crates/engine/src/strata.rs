@@ -84,20 +84,23 @@ fn readable<'r>(rule: &'r Rule, rules: &'r [Arc<Rule>]) -> impl Iterator<Item = 
             _ => None,
         })
         .collect();
-    let may_read = move |read: &Rule| filters.iter().any(|f| truth(f, read) != Some(false));
+    let may_read = move |read: &Rule| {
+        filters.iter().any(|f| truth(f, &|predicate| constant(predicate, read)) != Some(false))
+    };
     rules.iter().enumerate().filter(move |(_, read)| may_read(read)).map(|(at, _)| at)
 }
 
-/// What a filter over alerts is for the alerts of a rule, as far as the rule alone settles it.
-fn truth(formula: &Formula, rule: &Rule) -> Option<bool> {
+/// What a formula is, as far as it follows from the predicates of which `known` says what they are.
+pub(crate) fn truth(formula: &Formula, known: &dyn Fn(&Predicate) -> Option<bool>) -> Option<bool> {
     match formula {
-        Formula::And(parts) => all(parts.iter().map(|part| truth(part, rule))),
+        Formula::And(parts) => all(parts.iter().map(|part| truth(part, known))),
         Formula::Or(parts) => {
-            all(parts.iter().map(|part| truth(part, rule).map(|t| !t))).map(|t| !t)
+            all(parts.iter().map(|part| truth(part, known).map(|t| !t))).map(|t| !t)
         }
-        Formula::Not(part) => truth(part, rule).map(|truth| !truth),
-        Formula::Group(group) => truth(&group.formula, rule),
-        Formula::Test(predicate) => constant(predicate, rule),
+        Formula::Not(part) => truth(part, known).map(|truth| !truth),
+        Formula::Group(group) => truth(&group.formula, known),
+        Formula::Test(predicate) => known(predicate),
+        Formula::IsTrue(_) => None,
     }
 }
 
@@ -114,6 +117,7 @@ fn all(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     (!unknown).then_some(true)
 }
 
+/// What a predicate is for the alerts of a rule, if the rule alone settles it.
 fn constant(predicate: &Predicate, rule: &Rule) -> Option<bool> {
     let Field::Named { name, .. } = &predicate.field else { return None };
     if matches!(predicate.test, Test::SameAs(..)) {
@@ -193,7 +197,7 @@ fn circles(reads: &[Vec<usize>]) -> Circles {
 fn levels(rules: &[Arc<Rule>], reads: &[Vec<usize>], circles: &Circles) -> Vec<usize> {
     let least = |rule: &Rule| {
         let alerts = rule.sources.iter().any(|source| matches!(source, Source::Alerts { .. }));
-        usize::from(alerts || rule.stateful().is_some())
+        usize::from(alerts || rule.stateful().is_some() || rule.is_pipeline())
     };
     let mut level = vec![0; circles.size.len()];
     for (at, rule) in rules.iter().enumerate() {

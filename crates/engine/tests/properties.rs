@@ -17,8 +17,8 @@ use rulestone_engine::reference::{Reference, fires};
 use rulestone_engine::{LogFile, Matcher, Plan, ScanSettings, scan};
 use rulestone_events::{Event, Ingest, Interest, Settings, Views};
 use rulestone_ir::{
-    Case, Comparison, Elements, Field, Formula, Group, Predicate, Regex, Relation, Rule, Scope,
-    Span, Test, print_rule,
+    Breakers, Case, Comparison, Elements, Field, Formula, Group, Predicate, Regex, Relation, Rule,
+    Scope, Span, Test, print_rule,
 };
 use rulestone_value::{Glob, Piece, TimePart};
 use support::{Decided, EveryKind, Everything, log, named, rule, scope, views};
@@ -279,6 +279,9 @@ fn one_test(world: &World) -> impl Strategy<Value = Test> + use<> {
         2 => text(world).prop_map(Test::EndsWith),
         3 => text(world).prop_map(Test::Contains),
         3 => glob(world).prop_map(Test::Wildcard),
+        2 => (glob(world), any::<bool>()).prop_map(|(glob, all)| {
+            Test::Term(glob, if all { Breakers::All } else { Breakers::Major })
+        }),
         3 => regex().prop_map(Test::Regex),
         1 => select(NETWORKS).prop_map(|net| Test::Cidr(net.parse().expect("a network"))),
         2 => (comparison(), select(NUMBERS)).prop_map(|(c, n)| Test::Number(c, n)),
@@ -347,6 +350,7 @@ fn vary(formula: &Formula, other_case: bool) -> Formula {
         Formula::Or(parts) => Formula::Or(all(parts)),
         Formula::Not(part) => Formula::not(vary(part, other_case)),
         Formula::Group(group) => vary(&group.formula, other_case),
+        Formula::IsTrue(_) => formula.clone(),
         Formula::Test(predicate) => {
             let mut predicate = predicate.clone();
             match (other_case, predicate.case, predicate.elements) {

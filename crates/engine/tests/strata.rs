@@ -19,6 +19,8 @@ fn rule(id: &str, sources: Vec<Source>) -> Rule {
             path: "test".into(),
             span: Span::default(),
             tests: Vec::new(),
+            drilldowns: Vec::new(),
+            search: None,
         },
         sources,
         stages: Vec::new(),
@@ -142,8 +144,10 @@ fn rules_over_alerts_that_read_their_own() {
         meta: Meta { severity: Severity::High, ..on_alerts("w", Formula::TRUE).meta },
         ..on_alerts("w", is("severity", "high"))
     };
-    let block =
-        |filter| Rule { trigger: Trigger { building_block: true }, ..on_alerts("w", filter) };
+    let block = |filter| Rule {
+        trigger: Trigger { building_block: true, ..Trigger::default() },
+        ..on_alerts("w", filter)
+    };
     let technique = |filter| {
         let attack = Attack { techniques: vec!["T1059".to_owned()], ..Attack::default() };
         let w = on_alerts("w", filter);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rulestone_value::{Time, Value};
 
 use crate::Kind;
+use crate::render::RAW;
 
 /// One record with all its values.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Event {
     pub record: u64,
     /// Its values by name, in the order of the record. A name stands once.
     pub fields: Vec<(Arc<str>, Value)>,
+    /// The record as it stands in the log, of those whose own form is JSON.
+    pub text: Option<Arc<str>>,
 }
 
 impl Event {
@@ -28,6 +31,11 @@ impl Event {
     pub fn get(&self, name: &str) -> &Value {
         const NULL: &Value = &Value::Null;
         self.fields.iter().find(|(own, _)| is_same_name(own, name)).map_or(NULL, |(_, value)| value)
+    }
+
+    /// The value called `name`, or the event as its log would have it, which is called `_raw`.
+    pub fn value(&self, name: &str) -> Value {
+        if name == RAW { Value::String(self.raw()) } else { self.get(name).clone() }
     }
 
     /// The host it happened on, if it says so.

@@ -756,7 +756,16 @@ impl Ingest {
                 *value = said;
             }
         }
-        Event { kind: kind.clone(), shape: &shape.name, time: row.time, record: row.record, fields }
+        // Of others the record is what a reader made of it.
+        let is_json = !kind.has_windows_header() && !["syslog", "auditd"].contains(&&*shape.name);
+        Event {
+            kind: kind.clone(),
+            shape: &shape.name,
+            time: row.time,
+            record: row.record,
+            fields,
+            text: is_json.then(|| String::from_utf8_lossy(record).into()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use rulestone_value::{Glob, TimePart};
 
-use crate::{Schema, Span};
+use crate::{Expr, Schema, Span};
 
 /// A two-valued condition on one event: every formula is true or false, for a missing field too.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,9 @@ pub enum Formula {
     Test(Predicate),
     /// A part that the rule's author named.
     Group(Group),
+    /// Whether an expression is true; false and null are not. Only formulas over rows have it:
+    /// the filter of a source has tests alone.
+    IsTrue(Box<Expr>),
 }
 
 /// A named part of a formula: a Sigma search identifier. Means what its formula means.
@@ -105,6 +108,8 @@ pub enum Test {
     Contains(String),
     /// The whole text fits the pattern.
     Wildcard(Glob),
+    /// The pattern stands somewhere in the text, between breakers or the text's ends.
+    Term(Glob, Breakers),
     /// The expression is found in the text.
     Regex(Regex),
     /// The text is an address in this network.
@@ -115,6 +120,15 @@ pub enum Test {
     TimePart(TimePart, Comparison, f64),
     /// The text relates so to an element of another field of the same event.
     SameAs(Field, Relation),
+}
+
+/// Which characters end a term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Breakers {
+    /// The major ones: blanks, brackets, quotes, `,;&?+` and the like.
+    Major,
+    /// The minor ones too: `/:=@.-$#%\_`.
+    All,
 }
 
 /// A regular expression as the rule has it.
@@ -231,6 +245,49 @@ impl Formula {
             Formula::Not(part) => part.for_each_predicate(visit),
             Formula::Group(group) => group.formula.for_each_predicate(visit),
             Formula::Test(predicate) => visit(predicate),
+            Formula::IsTrue(expr) => expr.for_each_predicate(visit),
+        }
+    }
+
+    /// Calls `found` with every field it names.
+    pub fn fields(&self, found: &mut dyn FnMut(&Field)) {
+        match self {
+            Formula::And(parts) | Formula::Or(parts) => {
+                parts.iter().for_each(|part| part.fields(found));
+            }
+            Formula::Not(part) => part.fields(found),
+            Formula::Group(group) => group.formula.fields(found),
+            Formula::Test(predicate) => {
+                found(&predicate.field);
+                if let Test::SameAs(other, _) = &predicate.test {
+                    found(other);
+                }
+            }
+            Formula::IsTrue(expr) => expr.fields(&mut |name| {
+                found(&Field::Named { schema: Schema::Raw, name: name.clone() });
+            }),
+        }
+    }
+
+    /// Whether it may read columns that it does not name.
+    pub fn reads_unnamed(&self) -> bool {
+        match self {
+            Formula::And(parts) | Formula::Or(parts) => parts.iter().any(Formula::reads_unnamed),
+            Formula::Not(part) => part.reads_unnamed(),
+            Formula::Group(group) => group.formula.reads_unnamed(),
+            Formula::Test(predicate) => predicate.field == Field::Any,
+            Formula::IsTrue(expr) => expr.reads_unnamed(),
+        }
+    }
+
+    /// Whether it has tests alone, as the filter of a source.
+    pub fn is_of_tests(&self) -> bool {
+        match self {
+            Formula::And(parts) | Formula::Or(parts) => parts.iter().all(Formula::is_of_tests),
+            Formula::Not(part) => part.is_of_tests(),
+            Formula::Group(group) => group.formula.is_of_tests(),
+            Formula::Test(_) => true,
+            Formula::IsTrue(_) => false,
         }
     }
 }
@@ -245,6 +302,7 @@ impl Test {
             Test::EndsWith(_) => "ends_with",
             Test::Contains(_) => "contains",
             Test::Wildcard(_) => "wildcard",
+            Test::Term(..) => "term",
             Test::Regex(_) => "regex",
             Test::Cidr(_) => "cidr",
             Test::Number(..) => "number",
@@ -261,7 +319,7 @@ impl Test {
             | Test::StartsWith(text)
             | Test::EndsWith(text)
             | Test::Contains(text) => text.clone(),
-            Test::Wildcard(glob) => glob.to_string(),
+            Test::Wildcard(glob) | Test::Term(glob, _) => glob.to_string(),
             Test::Regex(regex) => regex.pattern.clone(),
             Test::Cidr(net) => net.to_string(),
             Test::Number(comparison, number) => format!("{} {number}", comparison.sign()),

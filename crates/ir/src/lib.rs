@@ -15,22 +15,36 @@
 mod attack;
 mod diagnostic;
 mod exception;
+mod expr;
 mod formula;
+mod function;
 mod print;
 mod rule;
 mod source;
 mod stage;
+mod table;
 
 pub use attack::Attack;
 pub use diagnostic::{Diagnostic, Level, LineIndex, Span, Status};
 pub use exception::{Exception, RuleNames};
+pub use expr::Expr;
 pub use formula::{
-    Case, Comparison, Elements, Field, Formula, Group, Predicate, Regex, Relation, Test,
+    Breakers, Case, Comparison, Elements, Field, Formula, Group, Predicate, Regex, Relation, Test,
 };
-pub use print::{print_formula, print_predicate, print_rule, print_stages, source_name};
-pub use rule::{Language, Meta, Origin, Rule, RuleTest, Severity, Trigger, Vendor};
+pub use function::{Function, ListRule, Nulls};
+pub use print::{
+    print_expr, print_formula, print_predicate, print_rule, print_stages, source_name,
+};
+pub use rule::{
+    Drilldown, EntityField, Language, Meta, Origin, Raises, Rule, RuleTest, Severity, TestData,
+    Trigger, Vendor,
+};
 pub use source::{Schema, Scope, Source};
 pub use stage::{
-    Arrangement, Clock, Correlate, Duration, Evaluate, Input, Keys, Lists, Measure, NullKey,
-    Pattern, Refire, Seen, Stage, StageKind, Sub, Threshold, Timer, When,
+    AbsentSource, Aggregate, Aggregator, Arrangement, BinBy, Clock, Collation, Correlate, Dedup,
+    Duration, End, Evaluate, Extract, Extractor, FillFields, Frame, Input, Join, JoinKind, Keep,
+    Keys, Lists, Lookup, LookupOutput, MapTest, Measure, Measured, NamePattern, NullKey, Pattern,
+    Pivot, Project, Refire, RowMeasure, RowStage, Seen, SortKey, Stage, StageKind, Sub, Target,
+    Threshold, Timer, Totals, Transaction, When, Window,
 };
+pub use table::{MatchType, Matching, Table};

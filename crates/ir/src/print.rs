@@ -1,11 +1,15 @@
 //! The IR as text: what `rulestone debug ir` shows and the golden tests hold.
 
+mod rows;
+
 use std::fmt::Write;
 
+pub use rows::print_expr;
+
 use crate::{
-    Arrangement, Case, Clock, Comparison, Correlate, Elements, Evaluate, Field, Formula, Input,
-    Keys, Lists, Measure, NullKey, Pattern, Predicate, Refire, Relation, Rule, Seen, Source, Stage,
-    StageKind, Test, Threshold, Timer, When,
+    Arrangement, Breakers, Case, Clock, Comparison, Correlate, Elements, Evaluate, Field, Formula,
+    Input, Keys, Lists, Measure, NullKey, Pattern, Predicate, Refire, Relation, Rule, Seen, Source,
+    Stage, StageKind, Test, Threshold, Timer, When,
 };
 
 /// The whole rule, one line a part.
@@ -73,6 +77,12 @@ fn print_source(source: &Source, out: &mut String) {
             }
             out.push('\n');
         }
+        Source::Table { table, .. } => {
+            let _ = writeln!(out, "table {}", table.name);
+        }
+        Source::Nothing { rows } => {
+            let _ = writeln!(out, "nothing rows {rows}");
+        }
     }
 }
 
@@ -95,12 +105,14 @@ fn print_stage(at: usize, stage: &Stage, out: &mut String) {
         StageKind::Correlate(_) => "correlate",
         StageKind::Threshold(_) => "threshold",
         StageKind::Pattern(_) => "pattern",
+        StageKind::Rows(stage) => rows::word(stage),
     };
     let _ = write!(out, "  {}: {word} <- {}", at + 1, inputs.join(", "));
     match &stage.kind {
         StageKind::Correlate(correlate) => print_correlate(correlate, stage, out),
         StageKind::Threshold(threshold) => print_threshold(threshold, stage, out),
         StageKind::Pattern(pattern) => print_pattern(pattern, stage, out),
+        StageKind::Rows(own) => rows::print(own, &stage.native_name, out),
     }
 }
 
@@ -108,15 +120,19 @@ fn print_keys(keys: &Keys, out: &mut String) {
     let names: Vec<&str> = keys.fields.iter().map(Field::name).collect();
     if !names.is_empty() {
         let _ = write!(out, "  by {}", names.join(", "));
-        let _ = match &keys.null {
-            NullKey::Drop => write!(out, "  null drop"),
-            NullKey::Group => write!(out, "  null group"),
-            NullKey::Fill(text) => write!(out, "  null fill {text:?}"),
-        };
+        print_null(&keys.null, out);
         if keys.lists == Lists::FanOut {
             out.push_str("  lists fan_out");
         }
     }
+}
+
+fn print_null(null: &NullKey, out: &mut String) {
+    let _ = match null {
+        NullKey::Drop => write!(out, "  null drop"),
+        NullKey::Group => write!(out, "  null group"),
+        NullKey::Fill(text) => write!(out, "  null fill {text:?}"),
+    };
 }
 
 fn print_refire(refire: Refire, stage: &Stage, out: &mut String) {
@@ -239,6 +255,10 @@ fn print_into(formula: &Formula, indent: usize, out: &mut String) {
             let _ = writeln!(out, "{}", print_predicate(predicate));
             &[]
         }
+        Formula::IsTrue(expr) => {
+            let _ = writeln!(out, "is_true {}", print_expr(expr));
+            &[]
+        }
     };
     for child in children {
         print_into(child, indent + 2, out);
@@ -277,6 +297,10 @@ pub fn print_predicate(predicate: &Predicate) -> String {
             let flags = [(regex.ignore_case, 'i'), (regex.multi_line, 'm'), (regex.dot_all, 's')];
             let flags: String = flags.iter().filter(|(on, _)| *on).map(|(_, c)| *c).collect();
             let _ = write!(out, " /{}/{flags}", regex.pattern);
+        }
+        Test::Term(glob, breakers) => {
+            let breakers = if *breakers == Breakers::Major { "major" } else { "all" };
+            let _ = write!(out, " {:?} breakers {breakers}", glob.to_string());
         }
         test => {
             let _ = write!(out, " {:?}", test.pattern());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Attack, Clock, Source, Span, Stage};
+use crate::{Attack, Clock, Source, Span, Stage, StageKind};
 
 /// A rule, lowered from its own language.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,17 +23,70 @@ pub struct Rule {
 }
 
 /// What a finding turns into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trigger {
     /// Other rules build on it: its alerts are kept from the user, and still read by rules over
     /// alerts.
     pub building_block: bool,
+    /// What its vendor's product makes of a finding.
+    pub raises: Raises,
+    /// One line for whoever reads it; `$column$` stands for the row's value.
+    pub message: Option<Arc<str>>,
+    /// How bad it is, 0 to 100, where the rule says so.
+    pub risk_score: Option<u8>,
+    /// Columns that say whom and what it is about.
+    pub entities: Vec<EntityField>,
+}
+
+/// What a rule's vendor makes of its findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Raises {
+    /// An alert.
+    #[default]
+    Alert,
+    /// An alert, and risk for whom it is about.
+    AlertAndRisk,
+    /// Risk alone: other rules add it up.
+    Risk,
+    /// Nothing unless somebody asks: a search for hunters.
+    OnRequest,
+}
+
+impl Raises {
+    /// The words in output.
+    pub const fn words(self) -> &'static [&'static str] {
+        match self {
+            Raises::Alert => &["notable"],
+            Raises::AlertAndRisk => &["notable", "risk"],
+            Raises::Risk => &["risk"],
+            Raises::OnRequest => &[],
+        }
+    }
+}
+
+/// A column that says whom or what a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityField {
+    /// The column.
+    pub field: Arc<str>,
+    /// What it is, in the words of the output: `host`, `user`, `source_ip` …
+    pub kind: Arc<str>,
+    /// Its part in what happened: `victim`, `attacker`, `actor`; empty where the rule does not say.
+    pub role: Arc<str>,
+    /// Its risk, where it has one of its own.
+    pub score: Option<u8>,
 }
 
 impl Rule {
-    /// The stage that has state; a rule has at most one.
+    /// The stage that has state over time; a rule has at most one.
     pub fn stateful(&self) -> Option<&Stage> {
-        self.stages.first()
+        self.stages.first().filter(|stage| !matches!(stage.kind, StageKind::Rows(_)))
+    }
+
+    /// Whether its stages make rows out of rows: a pipeline of commands. Such a rule has no other
+    /// stages, and every stage but the last is read by a later one.
+    pub fn is_pipeline(&self) -> bool {
+        self.stages.first().is_some_and(|stage| matches!(stage.kind, StageKind::Rows(_)))
     }
 }
 
@@ -66,6 +119,11 @@ pub struct Meta {
     pub attack: Attack,
     /// Tags that are not ATT&CK.
     pub tags: Vec<String>,
+    /// The vendor's word for what sort of rule it is: `TTP`, `Hunting`.
+    pub kind: String,
+    /// What else the vendor says, by the names it has in output: `analytic_story`, `asset_type`,
+    /// `data_source`, `how_to_implement`, `security_domain`, `version`.
+    pub more: Vec<(&'static str, Vec<String>)>,
 }
 
 /// How bad it is when a rule fires.
@@ -139,6 +197,24 @@ pub struct Origin {
     pub span: Span,
     /// The vendor's own tests of it.
     pub tests: Vec<RuleTest>,
+    /// Searches that its author offers for looking further into an alert.
+    pub drilldowns: Vec<Drilldown>,
+    /// The text of its logic as its author wrote it.
+    pub search: Option<Arc<str>>,
+}
+
+/// A search for looking further into an alert. `$column$` in its texts stands for a value of the
+/// alert's row, `%original_detection_search%` for the rule's own search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drilldown {
+    /// What it shows.
+    pub name: String,
+    /// The search.
+    pub search: String,
+    /// Where its time starts: a time, a modifier such as `-7d@d`, or `$info_min_time$`.
+    pub earliest: String,
+    /// Where it ends.
+    pub latest: String,
 }
 
 /// Whose rule it is: `source` in the output.
@@ -146,16 +222,22 @@ pub struct Origin {
 pub enum Vendor {
     /// SigmaHQ and everyone who writes Sigma.
     Sigma,
+    /// Splunk's threat research team: Enterprise Security Content Update.
+    SplunkEscu,
+    /// A search that somebody wrote for himself, without a vendor's container.
+    Query,
 }
 
 impl Vendor {
     /// All of them.
-    pub const ALL: [Vendor; 1] = [Vendor::Sigma];
+    pub const ALL: [Vendor; 3] = [Vendor::Sigma, Vendor::SplunkEscu, Vendor::Query];
 
     /// The word in output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Vendor::Sigma => "sigma",
+            Vendor::SplunkEscu => "splunk-escu",
+            Vendor::Query => "query",
         }
     }
 }
@@ -165,13 +247,19 @@ impl Vendor {
 pub enum Language {
     /// Sigma detections, specification 2.1.
     Sigma,
+    /// Splunk's search processing language.
+    Spl,
 }
 
 impl Language {
+    /// All of them.
+    pub const ALL: [Language; 2] = [Language::Sigma, Language::Spl];
+
     /// The word in output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Language::Sigma => "sigma",
+            Language::Spl => "spl",
         }
     }
 }
@@ -179,8 +267,25 @@ impl Language {
 /// A test that a rule names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleTest {
-    /// The file that describes it, as the rule spells it.
-    pub path: String,
+    /// What its author calls it; empty for none.
+    pub name: String,
+    /// The file that describes it, or the logs it is run on.
+    pub data: Vec<TestData>,
+    /// Whether its author says that it can only be run by hand, and why.
+    pub manual: Option<String>,
     /// Where the rule says so.
     pub span: Span,
+}
+
+/// A file that a test of a rule names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TestData {
+    /// The file, as the rule spells it.
+    pub path: String,
+    /// What Splunk calls where its events come from, whatever they look like.
+    pub source: Option<String>,
+    /// What Splunk calls their form.
+    pub sourcetype: Option<String>,
+    /// The host they are taken for.
+    pub host: Option<String>,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Field, Formula, Span};
+use crate::{Field, Formula, Span, Table};
 
 /// Whose field names a rule uses; the views hold what they mean on each kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,11 +14,13 @@ pub enum Schema {
     Raw,
     /// Whom and what an event is about: hosts, users and others.
     Entity,
+    /// The names that Splunk and its add-ons give, and those of its common information model.
+    Splunk,
 }
 
 impl Schema {
     /// All of them.
-    pub const ALL: [Schema; 3] = [Schema::Sigma, Schema::Raw, Schema::Entity];
+    pub const ALL: [Schema; 4] = [Schema::Sigma, Schema::Raw, Schema::Entity, Schema::Splunk];
 
     /// The name of the schema, and of its folder of tables.
     pub const fn as_str(self) -> &'static str {
@@ -26,13 +28,14 @@ impl Schema {
             Schema::Sigma => "sigma",
             Schema::Raw => "raw",
             Schema::Entity => "entity",
+            Schema::Splunk => "splunk",
         }
     }
 
     /// All names of the schema, where there are only so many.
     pub const fn fields(self) -> Option<&'static [&'static str]> {
         match self {
-            Schema::Sigma | Schema::Raw => None,
+            Schema::Sigma | Schema::Raw | Schema::Splunk => None,
             Schema::Entity => Some(&[
                 "host",
                 "user",
@@ -72,6 +75,18 @@ pub enum Source {
         /// Where the rule says so.
         span: Span,
     },
+    /// The rows of a table, for stages over rows. What rests on them alone is no finding.
+    Table {
+        /// The table.
+        table: Arc<Table>,
+        /// Where the rule says so.
+        span: Span,
+    },
+    /// So many rows with nothing but the time of the run.
+    Nothing {
+        /// How many.
+        rows: u64,
+    },
 }
 
 impl Source {
@@ -81,7 +96,7 @@ impl Source {
             Source::Events { scope, filter } | Source::Alerts { scope, filter } => {
                 Some((scope, filter))
             }
-            Source::RuleRef { .. } => None,
+            Source::RuleRef { .. } | Source::Table { .. } | Source::Nothing { .. } => None,
         }
     }
 }

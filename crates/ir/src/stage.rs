@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use crate::{Comparison, Field, Span};
 
+mod rows;
+
+pub use rows::*;
+
 /// A length of event time, in ticks of 100 ns as [`rulestone_value::Time`] has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Duration(i64);
@@ -74,6 +78,16 @@ pub enum Clock {
     },
 }
 
+impl Clock {
+    /// What `now()` is behind a pane's end.
+    pub const fn offset(self) -> Duration {
+        match self {
+            Clock::Hop { offset, .. } => offset,
+            Clock::Whole | Clock::Sliding { .. } => Duration::from_ticks(0),
+        }
+    }
+}
+
 /// A step of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
@@ -99,6 +113,8 @@ pub enum Input {
 /// What a stage does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StageKind {
+    /// Makes rows of named columns out of such rows.
+    Rows(RowStage),
     /// Measures the rows of a group within the rule's sliding clock.
     Correlate(Correlate),
     /// Counts the rows of a group in each pane of the rule's hopping clock.

@@ -618,7 +618,7 @@ mod tests {
             RULE.replace("Net In Use", "Old").replace("1111-4", "2222-4") + "status: deprecated\n";
         let rules = [("a.yml", RULE), ("b.yml", &old)];
         let ledger = load_texts(&rules, &Environment::default(), &Selection::default());
-        let only = Selection { only: vec!["net in use".to_owned()], least: None };
+        let only = Selection { only: vec!["net in use".to_owned()], ..Selection::default() };
         let narrowed = load_texts(&rules, &Environment::default(), &only);
         let text = "exceptions:\n- rule: NET IN USE\n  reason: x\n\
                     - rule: [11111111-1111-4111-8111-111111111111, Net Is Use]\n  reason: x\n\

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rulestone_dialects::containers::{self, Effect, Reading};
+use rulestone_dialects::containers::{self, Contents, Effect, Reading};
 use rulestone_ir::{Diagnostic, LineIndex, Meta, Origin, Rule, Source, Status};
 
 use crate::{Environment, Selection, find_rule_files};
@@ -20,6 +20,8 @@ pub struct Ledger {
     pub files: usize,
     /// Files that hold no rule of a language that is known.
     pub foreign: Vec<Arc<str>>,
+    /// Files that rules lean on, or that explain them: macros, lookups, stories.
+    pub companions: usize,
 }
 
 /// A file or folder that could not be read.
@@ -113,7 +115,7 @@ pub fn load(
     files.sort();
     files.dedup();
     ledger.files = files.len();
-    for file in read_all(&files, environment, selection, jobs) {
+    for file in read_all(&files, places, environment, selection, jobs) {
         ledger.take(file);
     }
     ledger.mark_twins();
@@ -129,7 +131,7 @@ pub fn load_texts(
 ) -> Ledger {
     let mut ledger = Ledger { files: texts.len(), ..Ledger::default() };
     for (name, text) in texts {
-        ledger.take(read_text((*name).into(), (*text).to_owned(), environment, selection));
+        ledger.take(read_text((*name).into(), (*text).to_owned(), environment, selection, true));
     }
     ledger.link();
     ledger
@@ -137,13 +139,15 @@ pub fn load_texts(
 
 enum File {
     Rules(Vec<Entry>),
+    Companion,
     Foreign(Arc<str>),
     Problem(FileProblem),
 }
 
-/// Files by turns over threads; results in the order of the files.
+/// Files by turns over threads; results in the order of the files. Some were named themselves.
 fn read_all(
     files: &[PathBuf],
+    named: &[PathBuf],
     environment: &Environment,
     selection: &Selection,
     jobs: usize,
@@ -157,7 +161,8 @@ fn read_all(
                     loop {
                         let at = next.fetch_add(1, Ordering::Relaxed);
                         let Some(path) = files.get(at) else { return own };
-                        own.push((at, read_file(path, environment, selection)));
+                        let file = read_file(path, environment, selection, named.contains(path));
+                        own.push((at, file));
                     }
                 })
             })
@@ -168,7 +173,7 @@ fn read_all(
     all.into_iter().map(|(_, file)| file).collect()
 }
 
-fn read_file(path: &Path, environment: &Environment, selection: &Selection) -> File {
+fn read_file(path: &Path, environment: &Environment, selection: &Selection, named: bool) -> File {
     let name = name_of(path);
     match std::fs::read(path) {
         Ok(bytes) => {
@@ -178,7 +183,7 @@ fn read_file(path: &Path, environment: &Environment, selection: &Selection) -> F
                 Ok(text) => text,
                 Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
             };
-            read_text(name, text, environment, selection)
+            read_text(name, text, environment, selection, named)
         }
         Err(error) => File::Problem(FileProblem { path: name, reason: error.to_string() }),
     }
@@ -189,14 +194,19 @@ fn read_text(
     text: String,
     environment: &Environment,
     selection: &Selection,
+    named: bool,
 ) -> File {
-    if containers::recognise(&text).is_none() {
-        return File::Foreign(name);
+    match containers::recognise(&text, &name) {
+        None => return File::Foreign(name),
+        Some(Contents::Companion) => return File::Companion,
+        Some(_) => {}
     }
     let readings = containers::read(&text, &name, environment);
     let kept = readings.iter().any(|r| !r.diagnostics.is_empty() || may_be_remarked(r));
     let text: Option<Arc<str>> = kept.then(|| text.into());
-    File::Rules(readings.into_iter().map(|r| Entry::new(r, text.clone(), selection)).collect())
+    File::Rules(
+        readings.into_iter().map(|r| Entry::new(r, text.clone(), selection, named)).collect(),
+    )
 }
 
 /// Whether there may be something to say of a rule once all rules are there: it refers to others, or
@@ -212,12 +222,12 @@ fn name_of(path: &Path) -> Arc<str> {
 }
 
 impl Entry {
-    fn new(reading: Reading, text: Option<Arc<str>>, selection: &Selection) -> Entry {
+    fn new(reading: Reading, text: Option<Arc<str>>, selection: &Selection, named: bool) -> Entry {
         let is_quiet = reading.diagnostics.is_empty() && !may_be_remarked(&reading);
         let Reading { meta, origin, rule, diagnostics, effect } = reading;
         let status = Status::of(&diagnostics);
         let runs = rule.filter(|_| status.runs()).map(Arc::new);
-        let (rule, aside) = match (runs, selection.refuses(origin.vendor, &meta)) {
+        let (rule, aside) = match (runs, selection.refuses(origin.vendor, &meta, named)) {
             (aside, Some(reason)) => (Err(Skip::Selection(reason)), aside),
             (Some(rule), None) => (Ok(rule), None),
             (None, None) => (Err(Skip::Status(status)), None),
@@ -231,6 +241,7 @@ impl Ledger {
     fn take(&mut self, file: File) {
         match file {
             File::Rules(entries) => self.entries.extend(entries),
+            File::Companion => self.companions += 1,
             File::Foreign(name) => self.foreign.push(name),
             File::Problem(problem) => self.problems.push(problem),
         }

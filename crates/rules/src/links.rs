@@ -308,7 +308,7 @@ mod tests {
     /// What became of every rule: `id: runs`, with the codes of what is said of it.
     fn linked(text: &str, only: &[&str]) -> Vec<String> {
         let only = only.iter().map(|id| (*id).to_owned()).collect();
-        let selection = Selection { only, least: None };
+        let selection = Selection { only, ..Selection::default() };
         let ledger = load_texts(&[("rules.yml", text)], &Environment::default(), &selection);
         let line = |entry: &Entry| {
             let what = match &entry.rule {

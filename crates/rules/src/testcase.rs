@@ -16,9 +16,14 @@
 //! ```
 //!
 //! SigmaHQ's are `info.yml` files beside the logs, which rules name by `regression_tests_path`.
+//! Detections of `security_content` name the logs themselves, by an address on the web: they are
+//! looked for below the folders of data, by as much of their path as there is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use rulestone_ir::{RuleTest, TestData, Vendor};
 
 use saphyr::Yaml;
 
@@ -40,15 +45,43 @@ pub struct TestCase {
     pub logs: Vec<TestLog>,
     /// What has to come out.
     pub expect: Expect,
+    /// Why its author says that it can only be run by hand.
+    pub manual: Option<String>,
+    /// Whether all logs are one run of the rule, whatever its schedule says.
+    pub one_run: bool,
 }
 
 /// A log of a test.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TestLog {
     /// The file.
     pub path: PathBuf,
     /// Whether it is plain text, of which every line is an event.
     pub raw: bool,
+    /// What the test says of where its events come from, whatever they look like: `source`,
+    /// `sourcetype`, `host`.
+    pub said: Vec<(&'static str, String)>,
+}
+
+impl TestLog {
+    /// A log of which nothing is said.
+    fn plain(path: PathBuf) -> Self {
+        TestLog { path, ..TestLog::default() }
+    }
+
+    /// What keeps it from being read, if anything does: it is not there, or stands for a file that
+    /// was not fetched.
+    pub fn missing(&self) -> Option<String> {
+        const POINTER: &[u8] = b"version https://git-lfs";
+        let path = self.path.display();
+        if !self.path.exists() {
+            return Some(format!("no such log: {path}"));
+        }
+        let mut head = [0; POINTER.len()];
+        let read = std::fs::File::open(&self.path).and_then(|mut file| file.read_exact(&mut head));
+        (read.is_ok() && head == POINTER)
+            .then(|| format!("{path} is a pointer of Git LFS: fetch it with `git lfs pull`"))
+    }
 }
 
 /// What has to come out of a test.
@@ -84,8 +117,13 @@ pub fn find_tests(
     let (mut cases, mut problems) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     let folders: Vec<PathBuf> = data.iter().chain(places).cloned().collect();
+    let below = Below::new(data);
     for entry in entries {
-        for test in &entry.origin.tests {
+        if entry.origin.vendor != Vendor::Sigma {
+            cases.extend(entry.origin.tests.iter().map(|test| case_of(entry, test, &below)));
+            continue;
+        }
+        for test in entry.origin.tests.iter().flat_map(|test| &test.data) {
             let file = locate(&test.path, Path::new(&*entry.origin.path), &folders);
             match file {
                 Some(file) if seen.insert(file.clone()) => {
@@ -113,8 +151,78 @@ fn no_data(entry: &Entry, path: &str) -> TestCase {
         file: PathBuf::from(&*entry.origin.path),
         rule: entry.meta.id.clone(),
         rules: None,
-        logs: vec![TestLog { path: path.into(), raw: false }],
+        logs: vec![TestLog::plain(path.into())],
         expect: Expect::Fires,
+        manual: None,
+        one_run: false,
+    }
+}
+
+/// A test that names its logs itself: the rule has to find something in them, in one run over all.
+fn case_of(entry: &Entry, test: &RuleTest, below: &Below) -> TestCase {
+    let log = |data: &TestData| {
+        let said =
+            [("source", &data.source), ("sourcetype", &data.sourcetype), ("host", &data.host)];
+        let said = said.into_iter().filter_map(|(name, text)| Some((name, text.clone()?)));
+        let path = below.find(&data.path).unwrap_or_else(|| data.path.clone().into());
+        TestLog { path, raw: false, said: said.collect() }
+    };
+    let name = if test.name.is_empty() { "test" } else { &test.name };
+    TestCase {
+        name: format!("{}: {name}", entry.meta.title),
+        file: PathBuf::from(&*entry.origin.path),
+        rule: entry.meta.id.clone(),
+        rules: None,
+        logs: test.data.iter().map(log).collect(),
+        expect: Expect::Fires,
+        manual: test.manual.clone(),
+        one_run: true,
+    }
+}
+
+/// The files below the folders of data, by their names without what they are packed as.
+struct Below {
+    files: HashMap<String, Vec<PathBuf>>,
+}
+
+/// What packed files end in.
+const PACKED: [&str; 3] = [".gz", ".zip", ".zst"];
+
+fn unpacked(name: &str) -> &str {
+    PACKED.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
+}
+
+impl Below {
+    fn new(folders: &[PathBuf]) -> Self {
+        let mut files: HashMap<String, Vec<PathBuf>> = HashMap::new();
+        for folder in folders {
+            let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+            for entry in ignore::WalkBuilder::new(folder).standard_filters(false).build().flatten()
+            {
+                if entry.file_type().is_some_and(|kind| kind.is_dir()) {
+                    continue;
+                }
+                let name = entry.file_name().to_string_lossy();
+                files.entry(unpacked(&name).to_owned()).or_default().push(entry.into_path());
+            }
+        }
+        files.values_mut().for_each(|paths| paths.sort());
+        Below { files }
+    }
+
+    /// The file whose path ends like an address, the more of it the better. Its name alone will
+    /// do where only one file is called so.
+    fn find(&self, address: &str) -> Option<PathBuf> {
+        let address = address.split(['?', '#']).next().unwrap_or_default().replace("%20", " ");
+        let wanted: Vec<&str> = address.split('/').rev().collect();
+        let candidates = self.files.get(unpacked(wanted.first()?))?;
+        let same = |path: &PathBuf| {
+            let own = path.iter().rev().map(|part| part.to_string_lossy());
+            own.zip(&wanted).take_while(|(own, wanted)| unpacked(own) == unpacked(wanted)).count()
+        };
+        let best = candidates.iter().map(same).max()?;
+        let found = candidates.iter().find(|path| same(path) == best);
+        found.filter(|_| best > 1 || candidates.len() == 1).cloned()
     }
 }
 
@@ -204,8 +312,17 @@ fn own_case(
             ));
         }
     };
-    let logs = logs.iter().map(|log| TestLog { path: folder.join(log), raw: false }).collect();
-    Ok(TestCase { name, file: file.to_owned(), rule, rules, logs, expect })
+    let logs = logs.iter().map(|log| TestLog::plain(folder.join(log))).collect();
+    Ok(TestCase {
+        name,
+        file: file.to_owned(),
+        rule,
+        rules,
+        logs,
+        expect,
+        manual: None,
+        one_run: false,
+    })
 }
 
 fn sigma_cases(
@@ -226,6 +343,8 @@ fn sigma_cases(
         rules: None,
         logs,
         expect,
+        manual: None,
+        one_run: false,
     };
     let tests = yaml::get(document, "regression_tests_info").and_then(|tests| tests.as_sequence());
     let Some(tests) = tests else {
@@ -245,7 +364,7 @@ fn sigma_cases(
             None => Expect::Fires,
         };
         let found = locate(&path, file, folders).unwrap_or_else(|| path.into());
-        Some(case(title.clone(), vec![TestLog { path: found, raw }], expect))
+        Some(case(title.clone(), vec![TestLog { raw, ..TestLog::plain(found) }], expect))
     };
     Ok(tests.iter().filter_map(read).collect())
 }
@@ -253,7 +372,8 @@ fn sigma_cases(
 fn files_of(id: &str, file: &Path) -> Vec<TestLog> {
     let endings = [("evtx", false), ("raw", true), ("json", false)];
     let beside = |ending: &str| file.with_file_name(format!("{id}.{ending}"));
-    let logs = endings.iter().map(|(ending, raw)| TestLog { path: beside(ending), raw: *raw });
+    let logs =
+        endings.iter().map(|(ending, raw)| TestLog { raw: *raw, ..TestLog::plain(beside(ending)) });
     logs.filter(|log| log.path.is_file()).take(1).collect()
 }
 
@@ -290,5 +410,48 @@ mod tests {
         let case = &read.unwrap()[0];
         assert_eq!(case.rules.as_deref(), Some(Path::new("t/../rules")));
         assert_eq!(case.logs[1].path, Path::new("t/b.json"));
+    }
+
+    #[test]
+    fn logs_are_found_by_as_much_of_their_path_as_there_is() {
+        const ADDRESS: &str = "https://media.example/attack_data/master/datasets/T1049/ad/win.log";
+        let cases: [(&[&str], &str, Option<&str>); 9] = [
+            (&["datasets/T1049/ad/win.log"], ADDRESS, Some("datasets/T1049/ad/win.log")),
+            (&["T1049/ad/win.log", "T1018/ad/win.log"], ADDRESS, Some("T1049/ad/win.log")),
+            (&["x/ad/win.log.gz", "y/b/win.log"], ADDRESS, Some("x/ad/win.log.gz")),
+            (&["ad/win.log.zip"], ADDRESS, Some("ad/win.log.zip")),
+            (&["win.log"], ADDRESS, Some("win.log")),
+            (&["b/win.log", "c/win.log"], ADDRESS, None),
+            (&["ad/win.json"], ADDRESS, None),
+            (&["a b/c.log"], "https://h/a%20b/c.log?raw=true", Some("a b/c.log")),
+            (&[], "", None),
+        ];
+        for (files, address, expected) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            for file in files {
+                let path = folder.path().join(file);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, "x").unwrap();
+            }
+            let found = Below::new(&[folder.path().to_owned()]).find(address);
+            let expected = expected.map(|file| folder.path().join(file));
+            assert_eq!(found, expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_is_no_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            TestLog::plain(path).missing()
+        };
+        assert_eq!(check("a", "<Event/>"), None);
+        assert_eq!(check("b", ""), None);
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+        assert!(check("c", pointer).is_some_and(|reason| reason.contains("Git LFS")));
+        let missing = TestLog::plain(folder.path().join("d")).missing();
+        assert!(missing.is_some_and(|reason| reason.contains("no such log")));
     }
 }

@@ -39,12 +39,14 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Run the tests of rules: SigmaHQ's regression data and our own test files.
     Test(TestArgs),
+    /// Run the searches that a rule's author offers for looking further into an alert.
+    Drilldown(DrilldownArgs),
     /// Print what a step makes: tokens, ast, ir, plan, events, view.
     Debug(DebugArgs),
 }
 
 /// Which rules, and what they need to know.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RuleArgs {
     /// A rule file or a folder of them; may be given several times. Without it the rules that
     /// come with the program are used.
@@ -59,6 +61,20 @@ pub(crate) struct RuleArgs {
     /// Values for the placeholders of rules: a YAML map from names to values.
     #[arg(long, value_name = "FILE")]
     pub(crate) placeholders: Option<PathBuf>,
+    /// Macros that searches use, as YAML or macros.conf; may be given several times. Those beside
+    /// the rules are read anyway, and these come before them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) macros: Vec<PathBuf>,
+    /// Tables that searches look values up in: CSV files, called like the lookup, its file or its
+    /// key-value collection; may be given several times. Those beside the rules are read anyway.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lookups: Vec<PathBuf>,
+    /// A database of where addresses are (MaxMind's format), for searches that ask.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) geoip: Option<PathBuf>,
+    /// Runs searches for hunters too, whose rows are leads and no alerts.
+    #[arg(long)]
+    pub(crate) hunting: bool,
     /// Tables of fields and log sources that come before those built in: `DIR/<schema>/*.toml`.
     #[arg(long, value_name = "DIR")]
     pub(crate) views: Option<PathBuf>,
@@ -150,6 +166,31 @@ pub(crate) struct ExplainArgs {
     /// How many near misses to show.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) most: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DrilldownArgs {
+    /// The alert's id, or the first eight or more of its characters.
+    #[arg(value_name = "ALERT-ID")]
+    pub(crate) alert: String,
+    /// Logs to search; without them the searches are shown and not run.
+    #[arg(value_name = "LOGS")]
+    pub(crate) logs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    /// Alerts that a scan wrote as NDJSON: the alert is looked up there, and searches for risk read
+    /// it. Without it the logs are scanned first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) alerts: Option<PathBuf>,
+    /// Only the drilldown of this number; may be given several times.
+    #[arg(short, long, value_name = "N")]
+    pub(crate) number: Vec<usize>,
+    /// How rows are written: table, ndjson. A terminal gets a table, a pipe NDJSON.
+    #[arg(short, long)]
+    pub(crate) format: Option<String>,
+    /// Threads; all processors by default.
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
 }
 
 #[derive(Debug, clap::Args)]

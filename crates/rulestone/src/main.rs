@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Rules(own) => commands::rules::run(own, &talk),
         Command::Explain(own) => commands::explain::run(own, &talk),
         Command::Test(own) => commands::test::run(own, &talk),
+        Command::Drilldown(own) => commands::drilldown::run(own, &talk),
         Command::Debug(own) => commands::debug::run(own, &talk),
     };
     match outcome {

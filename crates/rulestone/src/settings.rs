@@ -1,14 +1,16 @@
 //! From what was typed to what the libraries take.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::Result;
 use rulestone_alerts::Exceptions;
-use rulestone_engine::{LogFile, Strata};
+use rulestone_engine::{Locate, LogFile, Strata};
 use rulestone_events::{Views, find_logs};
 use rulestone_ir::{Severity, Status};
-use rulestone_rules::{Environment, Ledger, Selection};
+use rulestone_rules::{Environment, Ledger, Places, Selection, read_companions};
 use rulestone_value::Time;
 
 use crate::args::{ExceptionArgs, RuleArgs};
@@ -32,7 +34,7 @@ pub(crate) fn load_rules(args: &RuleArgs, jobs: usize, talk: &Talk) -> Result<Le
 }
 
 fn read_rules(args: &RuleArgs, jobs: usize, talk: &Talk) -> Result<Ledger> {
-    let environment = environment(args)?;
+    let environment = environment(args, talk)?;
     let selection = selection(args)?;
     if args.rules.is_empty() {
         talk.say("no rules named with -r: using the rules that come with the program");
@@ -74,7 +76,7 @@ fn unknown_rule(args: &RuleArgs, ledger: &Ledger) -> Result<()> {
 
 fn selection(args: &RuleArgs) -> Result<Selection> {
     let least = args.min_severity.as_deref().map(severity).transpose()?;
-    Ok(Selection { only: args.only.clone(), least })
+    Ok(Selection { only: args.only.clone(), least, hunting: args.hunting })
 }
 
 /// Loads the exceptions to rules that are loaded.
@@ -91,16 +93,52 @@ pub(crate) fn load_exceptions(
     if files.exceptions.is_empty() {
         return Ok(Exceptions::default());
     }
-    exceptions::load(files, &environment(rules)?, ledger, &selection(rules)?, talk)
+    let placeholders = placeholders(rules)?;
+    let environment = Environment { placeholders, ..Environment::default() };
+    exceptions::load(files, &environment, ledger, &selection(rules)?, talk)
 }
 
-fn environment(args: &RuleArgs) -> Result<Environment> {
-    let Some(path) = &args.placeholders else { return Ok(Environment::default()) };
+/// What rules need to know about where they run.
+///
+/// # Errors
+///
+/// When a file that was named cannot be read.
+pub(crate) fn environment(args: &RuleArgs, talk: &Talk) -> Result<Environment> {
+    for named in args.macros.iter().chain(&args.lookups).chain(&args.geoip) {
+        if !named.exists() {
+            return Err(Ends::input(format!("no such file or folder: {}", named.display())));
+        }
+    }
+    let placeholders = placeholders(args)?;
+    let locates = args.geoip.is_some();
+    let mut environment = Environment { placeholders, locates, ..Environment::default() };
+    let places = Places { rules: &args.rules, macros: &args.macros, lookups: &args.lookups };
+    for problem in read_companions(&places, &mut environment) {
+        talk.warn(&format!("{}: {}", problem.path, problem.reason));
+    }
+    Ok(environment)
+}
+
+/// Where addresses are, of the database that was named.
+///
+/// # Errors
+///
+/// When it cannot be read or is none.
+pub(crate) fn places(args: &RuleArgs) -> Result<Option<Arc<dyn Locate>>> {
+    let Some(path) = &args.geoip else { return Ok(None) };
+    let bytes = std::fs::read(path)
+        .map_err(|error| Ends::input(format!("cannot read {}: {error}", path.display())))?;
+    let database = rulestone_engine::Places::new(bytes)
+        .map_err(|error| Ends::input(format!("{}: {error}", path.display())))?;
+    Ok(Some(Arc::new(database)))
+}
+
+fn placeholders(args: &RuleArgs) -> Result<BTreeMap<String, Vec<String>>> {
+    let Some(path) = &args.placeholders else { return Ok(BTreeMap::new()) };
     let text = std::fs::read_to_string(path)
         .map_err(|error| Ends::input(format!("cannot read {}: {error}", path.display())))?;
-    let placeholders = rulestone_rules::read_placeholders(&text)
-        .map_err(|error| Ends::usage(format!("{}: {error}", path.display())))?;
-    Ok(Environment { placeholders })
+    rulestone_rules::read_placeholders(&text)
+        .map_err(|error| Ends::usage(format!("{}: {error}", path.display())))
 }
 
 /// The views built in, and those of `--views`.

@@ -36,6 +36,18 @@ impl Glob {
         }
     }
 
+    /// A pattern in which `*` alone is a wildcard, and nothing escapes it.
+    pub fn stars(text: &str) -> Self {
+        let mut glob = Glob::default();
+        for (at, part) in text.split('*').enumerate() {
+            if at > 0 {
+                glob.push(Piece::Many);
+            }
+            glob.push(Piece::Text(part.to_owned()));
+        }
+        glob
+    }
+
     /// The pieces, from left to right.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces

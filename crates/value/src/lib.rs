@@ -8,5 +8,5 @@ mod value;
 
 pub use fold::{fold, fold_into};
 pub use glob::{Glob, Piece};
-pub use time::{Time, TimePart};
+pub use time::{Civil, Time, TimePart};
 pub use value::Value;

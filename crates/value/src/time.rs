@@ -23,6 +23,25 @@ pub enum TimePart {
     Year,
 }
 
+/// A date and a time of day in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Civil {
+    /// The year, four digits.
+    pub year: i64,
+    /// 1 to 12.
+    pub month: i64,
+    /// 1 to 31.
+    pub day: i64,
+    /// 0 to 23.
+    pub hour: i64,
+    /// 0 to 59.
+    pub minute: i64,
+    /// 0 to 59.
+    pub second: i64,
+    /// Ticks of 100 ns within the second.
+    pub ticks: i64,
+}
+
 const TICKS_PER_SECOND: i64 = 10_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -43,6 +62,29 @@ impl Time {
     /// From whole seconds since the Unix epoch; `None` past the representable range.
     pub fn from_seconds(seconds: i64) -> Option<Self> {
         seconds.checked_mul(TICKS_PER_SECOND).map(Time)
+    }
+
+    /// From seconds since the Unix epoch with their fraction; `None` past the representable range.
+    pub fn from_fraction(seconds: f64) -> Option<Self> {
+        let whole = seconds.floor();
+        let ticks = ((seconds - whole) * TICKS_PER_SECOND as f64).round() as i64;
+        // Past this, `as` would saturate.
+        let whole = (whole.abs() < 9e11).then_some(whole as i64)?;
+        Some(Time(whole.checked_mul(TICKS_PER_SECOND)?.checked_add(ticks)?))
+    }
+
+    /// Seconds since the Unix epoch with their fraction, as near as a number comes.
+    pub fn seconds(self) -> f64 {
+        let whole = self.0.div_euclid(TICKS_PER_SECOND) as f64;
+        whole + self.0.rem_euclid(TICKS_PER_SECOND) as f64 / TICKS_PER_SECOND as f64
+    }
+
+    /// Seconds since the Unix epoch as a decimal number, exact and without needless zeros.
+    pub fn seconds_text(self) -> String {
+        let (ticks, sign) = (self.0.unsigned_abs(), if self.0 < 0 { "-" } else { "" });
+        let (whole, rest) = (ticks / TICKS_PER_SECOND as u64, ticks % TICKS_PER_SECOND as u64);
+        let text = format!("{sign}{whole}.{rest:07}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 
     /// Reads the spellings logs use: RFC 3339 with `T` or a space, any number of digits after the
@@ -71,6 +113,47 @@ impl Time {
             + second.min(59)
             - offset;
         Some(Time(seconds * TICKS_PER_SECOND + fraction))
+    }
+
+    /// The date and the time of day.
+    pub fn civil(self) -> Civil {
+        let seconds = self.0.div_euclid(TICKS_PER_SECOND);
+        let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
+        let second = seconds.rem_euclid(SECONDS_PER_DAY);
+        Civil {
+            year,
+            month,
+            day,
+            hour: second / 3600,
+            minute: second / 60 % 60,
+            second: second % 60,
+            ticks: self.0.rem_euclid(TICKS_PER_SECOND),
+        }
+    }
+
+    /// From a date and a time of day; `None` for those that do not exist or cannot be represented.
+    pub fn from_civil(civil: Civil) -> Option<Self> {
+        let Civil { year, month, day, hour, minute, second, ticks } = civil;
+        let exists = (-30_000..=30_000).contains(&year)
+            && date_exists(year, month, day)
+            && (0..24).contains(&hour)
+            && (0..60).contains(&minute)
+            && (0..60).contains(&second)
+            && (0..TICKS_PER_SECOND).contains(&ticks);
+        let days = exists.then(|| days_from_civil(year, month, day))?;
+        let seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
+        seconds.checked_mul(TICKS_PER_SECOND)?.checked_add(ticks).map(Time)
+    }
+
+    /// The day of the week in UTC, from 0 for Sunday to 6.
+    pub fn weekday(self) -> i64 {
+        // The epoch was a Thursday.
+        (self.0.div_euclid(SECONDS_PER_DAY * TICKS_PER_SECOND) + 4).rem_euclid(7)
+    }
+
+    /// The last day of a month.
+    pub fn last_day(year: i64, month: i64) -> i64 {
+        (29..=31).rev().find(|day| date_exists(year, month, *day)).unwrap_or(28)
     }
 
     /// One part of the date in UTC.
@@ -208,6 +291,44 @@ mod tests {
     #[test]
     fn the_first_filetime() {
         assert_eq!(Time::parse("1601-01-01T00:00:00Z"), Some(Time::FILETIME_ZERO));
+    }
+
+    #[test]
+    fn dates_and_back() {
+        for text in ["2024-02-29T23:59:59.1234567Z", "1601-01-01T00:00:00.0000000Z"] {
+            let time = Time::parse(text).unwrap();
+            assert_eq!(Time::from_civil(time.civil()), Some(time), "{text}");
+        }
+        for ticks in [i64::MIN, -1, 0, i64::MAX] {
+            let time = Time::from_ticks(ticks);
+            // The years at the ends are not whole.
+            assert!([Some(time), None].contains(&Time::from_civil(time.civil())), "{ticks}");
+        }
+        assert_eq!(Time::from_ticks(0).weekday(), 4);
+        assert_eq!(Time::parse("2024-03-03T00:00:00Z").map(Time::weekday), Some(0));
+        assert_eq!(
+            [Time::last_day(2023, 2), Time::last_day(2024, 2), Time::last_day(2024, 4)],
+            [28, 29, 30]
+        );
+    }
+
+    #[test]
+    fn seconds() {
+        let cases = [
+            (0, "0"),
+            (10_000_000, "1"),
+            (15_000_000, "1.5"),
+            (-15_000_000, "-1.5"),
+            (17_000_000_001_234_567, "1700000000.1234567"),
+        ];
+        for (ticks, text) in cases {
+            assert_eq!(Time::from_ticks(ticks).seconds_text(), text);
+        }
+        assert_eq!(Time::from_fraction(1.5), Some(Time::from_ticks(15_000_000)));
+        assert_eq!(Time::from_fraction(-1.5), Some(Time::from_ticks(-15_000_000)));
+        for number in [f64::NAN, f64::INFINITY, 1e12, -1e300] {
+            assert_eq!(Time::from_fraction(number), None, "{number}");
+        }
     }
 
     #[test]

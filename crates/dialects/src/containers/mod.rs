@@ -1,13 +1,17 @@
 //! The files rules come in.
 
+mod escu;
+mod schedule;
+mod search;
 mod sigma;
 pub mod yaml;
 
-use rulestone_ir::{Diagnostic, Meta, Origin, Rule, Vendor};
+use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Span};
 
 pub use crate::Environment;
 pub use crate::sigma::Filter;
-pub use sigma::{print_ast, print_tokens};
+use crate::spl;
+pub use schedule::relative;
 
 /// What there is to say about one rule of a file. A rule that cannot be run is here all the same.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,16 +40,86 @@ pub enum Effect {
     Filters(Filter),
 }
 
-/// Whose rules a file holds, by a look at its text. Files of other kinds are none of ours.
-pub fn recognise(text: &str) -> Option<Vendor> {
-    sigma::recognise(text).then_some(Vendor::Sigma)
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// Sigma rules.
+    Sigma,
+    /// A detection of Splunk's security content.
+    Escu,
+    /// What rules need or what explains them, but no rule: a macro, a lookup, a story.
+    Companion,
+    /// One search and nothing else.
+    Search,
+    /// A list of saved searches.
+    SavedSearches,
+}
+
+/// What a file holds, by a look at its text, and for searches without a container at its name.
+/// Files of other kinds are none of ours.
+pub fn recognise(text: &str, path: &str) -> Option<Contents> {
+    if search::is_search(path) {
+        return Some(Contents::Search);
+    }
+    if search::is_saved_searches(text, path) {
+        return Some(Contents::SavedSearches);
+    }
+    if sigma::recognise(text) {
+        return Some(Contents::Sigma);
+    }
+    Some(match escu::recognise(text)? {
+        escu::Sort::Search => Contents::Escu,
+        escu::Sort::Companion => Contents::Companion,
+    })
 }
 
 /// Reads every rule of a file; none when [`recognise`] does not know it. `path` is the file as the
-/// user named it, and only goes into what is returned.
+/// user named it; it tells searches without a container, and else only goes into what is returned.
 pub fn read(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
-    match recognise(text) {
-        Some(Vendor::Sigma) => sigma::read(text, path, environment),
-        None => Vec::new(),
+    match recognise(text, path) {
+        Some(Contents::Sigma) => sigma::read(text, path, environment),
+        Some(Contents::Escu) => escu::read(text, path, environment),
+        Some(Contents::Search) => search::read_search(text, path, environment),
+        Some(Contents::SavedSearches) => search::read_saved(text, path, environment),
+        Some(Contents::Companion) | None => Vec::new(),
     }
+}
+
+/// The tokens of the conditions and searches of a file, one a line.
+pub fn print_tokens(text: &str, path: &str, environment: &Environment) -> String {
+    match recognise(text, path) {
+        Some(Contents::Sigma) | None => sigma::print_tokens(text),
+        Some(contents) => each_search(contents, text, path, &|search| {
+            spl::print_tokens(&whole(search), environment, &mut Vec::new())
+        }),
+    }
+}
+
+/// The AST of every rule of a file.
+pub fn print_ast(text: &str, path: &str, environment: &Environment) -> String {
+    match recognise(text, path) {
+        Some(Contents::Sigma) | None => sigma::print_ast(text),
+        Some(contents) => each_search(contents, text, path, &|search| {
+            spl::print_ast(&whole(search), environment, &mut Vec::new())
+        }),
+    }
+}
+
+fn each_search(
+    contents: Contents,
+    text: &str,
+    path: &str,
+    print: &dyn Fn(&str) -> String,
+) -> String {
+    let searches = match contents {
+        Contents::Escu => escu::searches(text),
+        Contents::Search | Contents::SavedSearches => search::searches(text, path),
+        Contents::Sigma | Contents::Companion => Vec::new(),
+    };
+    searches.iter().map(|search| print(search)).collect::<Vec<_>>().join("\n")
+}
+
+/// A search by itself, its places those in its own text.
+fn whole(search: &str) -> spl::Text<'_> {
+    spl::Text { search, place: &Span::new, clock: Clock::Whole }
 }

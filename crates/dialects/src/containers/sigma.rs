@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rulestone_ir::{
     Attack, Clock, Diagnostic, Formula, Language, Level, Meta, Origin, Rule, RuleTest, Schema,
-    Scope, Severity, Source, Span, Stage, Status, Trigger, Vendor,
+    Scope, Severity, Source, Span, Stage, Status, TestData, Trigger, Vendor,
 };
 
 use super::yaml::{self, Document, Entry, Kind, Node};
@@ -53,7 +53,7 @@ pub(super) fn read(text: &str, path: &str, environment: &Environment) -> Vec<Rea
 }
 
 /// The tokens of every condition in a Sigma file, one a line.
-pub fn print_tokens(text: &str) -> String {
+pub(super) fn print_tokens(text: &str) -> String {
     let documents = yaml::parse(text);
     let found = rules(&documents);
     let conditions = found.iter().filter_map(|found| {
@@ -71,7 +71,7 @@ pub fn print_tokens(text: &str) -> String {
 }
 
 /// The AST of every rule in a Sigma file.
-pub fn print_ast(text: &str) -> String {
+pub(super) fn print_ast(text: &str) -> String {
     let documents = yaml::parse(text);
     let found = rules(&documents);
     let asts = found.iter().filter_map(|found| {
@@ -249,6 +249,8 @@ impl<'a> Reader<'a> {
             path: Arc::clone(self.path),
             span,
             tests,
+            drilldowns: Vec::new(),
+            search: None,
         };
         self.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
         self.diagnostics.dedup();
@@ -396,7 +398,12 @@ fn texts(node: &Node<'_>) -> Vec<String> {
 fn rule_tests(root: &Node<'_>) -> Vec<RuleTest> {
     let Some(node) = root.get("regression_tests_path") else { return Vec::new() };
     node.text()
-        .map(|path| RuleTest { path: path.to_owned(), span: node.span })
+        .map(|path| RuleTest {
+            name: String::new(),
+            data: vec![TestData { path: path.to_owned(), ..TestData::default() }],
+            manual: None,
+            span: node.span,
+        })
         .into_iter()
         .collect()
 }

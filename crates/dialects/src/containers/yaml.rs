@@ -183,30 +183,109 @@ fn resolve(text: &str) -> Resolved {
 /// `span` is the scalar's own place. Quotes and escapes are stepped over and folded white space
 /// lines up; what cannot be lined up gets the whole of `span`.
 pub fn place(file: &str, span: Span, text: &str, range: Range<usize>) -> Span {
-    let Some(source) = file.get(span.start..span.end) else { return span };
-    if let Some(start) = source.find(text) {
-        let start = span.start + start;
-        return Span::new(start + range.start..start + range.end);
+    Places::new(file, span, text).span(range)
+}
+
+/// The places of a scalar's text in the file, for many questions about one text.
+pub struct Places {
+    span: Span,
+    lines_up: LinesUp,
+}
+
+enum LinesUp {
+    /// The text stands in the file as it is, from here on.
+    From(usize),
+    /// For each byte of the text, where the character it belongs to starts and ends.
+    Bytes(Vec<(u32, u32)>),
+    /// Not at all.
+    Never,
+}
+
+impl Places {
+    /// Lines `text` up with `span` of the file.
+    pub fn new(file: &str, span: Span, text: &str) -> Self {
+        let source = file.get(span.start..span.end).unwrap_or_default();
+        let lines_up = match source.find(text) {
+            Some(at) => LinesUp::From(span.start + at),
+            None => line_up(source, text).map_or(LinesUp::Never, LinesUp::Bytes),
+        };
+        Places { span, lines_up }
     }
-    let mut source = source.char_indices().peekable();
-    let (mut start, mut end) = (None, None);
-    for (at, wanted) in text.char_indices() {
-        let same = |c: char| c == wanted || (c.is_whitespace() && wanted.is_whitespace());
-        let Some((found, c)) = source.by_ref().find(|(_, c)| same(*c)) else { return span };
+
+    /// Where a range of the text stands.
+    pub fn span(&self, range: Range<usize>) -> Span {
+        match &self.lines_up {
+            LinesUp::From(start) => Span::new(start + range.start..start + range.end),
+            LinesUp::Bytes(bytes) => self.lined_up(bytes, range),
+            LinesUp::Never => self.span,
+        }
+    }
+
+    fn lined_up(&self, bytes: &[(u32, u32)], range: Range<usize>) -> Span {
+        let behind = bytes.last().map_or(0, |(_, end)| *end);
+        let start = bytes.get(range.start).map_or(behind, |(start, _)| *start);
+        let end = match range.end.checked_sub(1).filter(|last| *last >= range.start) {
+            Some(last) => bytes.get(last).map_or(behind, |(_, end)| *end),
+            None => start,
+        };
+        let at = |offset: u32| self.span.start + offset as usize;
+        Span::new(at(start)..at(end.max(start)))
+    }
+}
+
+/// Characters of the source that are no part of the text, one after the other, at most: quotes,
+/// backslashes, the indicator of a block.
+const MOST_SKIPPED: usize = 12;
+
+/// Lines the characters of a scalar's text up with its source: for each byte of the text the
+/// start and end of its character in the source.
+fn line_up(source: &str, text: &str) -> Option<Vec<(u32, u32)>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let (mut rest, mut at) = (text, 0);
+    while let Some(wanted) = rest.chars().next() {
         if wanted.is_whitespace() {
-            while source.next_if(|(_, c)| c.is_whitespace()).is_some() {}
+            let run = rest.len() - rest.trim_start().len();
+            at = line_up_space(source, at, &rest[..run], &mut bytes);
+            rest = &rest[run..];
+            continue;
         }
-        if at == range.start {
-            start = Some(span.start + found);
-        }
-        if at < range.end {
-            end = Some(span.start + found + c.len_utf8());
-        }
+        let (skipped, found) =
+            source.get(at..)?.char_indices().take(MOST_SKIPPED).find(|(_, c)| *c == wanted)?;
+        let (start, end) = (at + skipped, at + skipped + found.len_utf8());
+        bytes.extend(std::iter::repeat_n((start as u32, end as u32), wanted.len_utf8()));
+        at = end;
+        rest = &rest[wanted.len_utf8()..];
     }
-    match (start, end) {
-        (Some(start), Some(end)) if start <= end => Span::new(start..end),
-        _ => span,
+    Some(bytes)
+}
+
+/// Lines a run of white space up: a line break with its indentation may stand for one space, and
+/// in double quotes an escape may. Returns where the source goes on.
+fn line_up_space(source: &str, at: usize, run: &str, bytes: &mut Vec<(u32, u32)>) -> usize {
+    let rest = source.get(at..).unwrap_or_default();
+    let mut length = rest.len() - rest.trim_start().len();
+    // An indicator of a block or an escape comes before the space, or is it.
+    if length == 0 {
+        let skipped: usize = rest
+            .chars()
+            .take(MOST_SKIPPED)
+            .take_while(|c| !c.is_whitespace() && "\\\"'>|-+ntr".contains(*c))
+            .map(char::len_utf8)
+            .sum();
+        let behind = &rest[skipped..];
+        length = skipped + behind.len() - behind.trim_start().len();
     }
+    let whole = (at as u32, (at + length) as u32);
+    // Any space is one byte, or the run is not taken apart.
+    let apart = length > 0 && run.is_ascii() && rest[..length].is_ascii();
+    bytes.extend((0..run.len()).map(|own| match (apart, own + 1 == run.len()) {
+        (false, _) => whole,
+        (true, last) => {
+            let start = at + own.min(length - 1);
+            (start as u32, if last { whole.1 } else { start as u32 + 1 })
+        }
+    }));
+    at + length
 }
 
 /// Reads all documents of a file.
@@ -222,6 +301,51 @@ pub fn parse(text: &str) -> Vec<Document<'_>> {
         from = broken.and_then(|at| next_document(text, at, start));
     }
     documents
+}
+
+/// The text with every line of a quoted value that is not indented put behind the line before it.
+/// YAML wants such lines indented; libraries that many authors use do not. Offsets stay as they
+/// are. `None` where there are no such lines.
+pub fn mend(text: &str) -> Option<String> {
+    let mut bytes = text.as_bytes().to_vec();
+    let (mut at, mut quote, mut mended) = (0, None, false);
+    for line in text.split_inclusive('\n') {
+        let starts = line.bytes().next().is_some_and(|byte| !byte.is_ascii_whitespace());
+        if quote.is_some() && starts && at > 0 {
+            bytes[at - 1] = b' ';
+            if at > 1 && bytes[at - 2] == b'\r' {
+                bytes[at - 2] = b' ';
+            }
+            mended = true;
+        }
+        quote = quote_behind(line, quote);
+        at += line.len();
+    }
+    let mended = mended.then(|| String::from_utf8(bytes).ok());
+    mended.flatten()
+}
+
+/// The quote that is open behind a line: one that was open before it, or that opens its value.
+fn quote_behind(line: &str, before: Option<u8>) -> Option<u8> {
+    let (quote, mut rest) = match before {
+        Some(quote) => (quote, line.as_bytes()),
+        None => {
+            let value = line.split_once(": ")?.1.trim_start();
+            (
+                *value.as_bytes().first().filter(|byte| b"'\"".contains(byte))?,
+                &value.as_bytes()[1..],
+            )
+        }
+    };
+    loop {
+        let at = rest.iter().position(|byte| *byte == quote || *byte == b'\\' && quote == b'"');
+        let Some(at) = at else { return Some(quote) };
+        let escape = rest[at] == b'\\' || quote == b'\'' && rest.get(at + 1) == Some(&quote);
+        if !escape {
+            return None;
+        }
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
 }
 
 /// Where the next `---` at the start of a line is, from `at` on but behind `start`.
@@ -608,10 +732,30 @@ mod tests {
             ("\"x\\\"y z\"", "x\"y z", 4..5, "z"),
             ("\"\\u0061b\"", "ab", 1..2, "\"\\u0061b\""),
             ("\"\\u0061\"", "a", 0..1, "\"\\u0061\""),
+            ("'a =  b\n    c''s  d'", "a =  b c's  d", 12..13, "d"),
+            ("'a =  b\n    c''s  d'", "a =  b c's  d", 5..8, "b\n    c"),
+            ("\"a\\nb\\\n  c\"", "a\nbc", 3..4, "c"),
+            (">-\n  é  x\n\n  y\n", "é  x\ny", 6..7, "y"),
         ];
         for (source, text, range, expected) in cases {
             let span = place(source, Span::new(0..source.len()), text, range);
             assert_eq!(&source[span.start..span.end], expected, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn quoted_lines_without_indentation_are_mended() {
+        let cases = [
+            ("a: 'x\n| y'\nb: z\n", Some("a: 'x | y'\nb: z\n")),
+            ("a: 'x\r\n| y''s\r\nb'\r\nb: z", Some("a: 'x  | y''s  b'\r\nb: z")),
+            ("a: \"x \\\" \n| y\"\nb: z", Some("a: \"x \\\"  | y\"\nb: z")),
+            ("a: 'x'\nb: 'y\n  z'\n", None),
+            ("a: it's\nb: 'x'\n", None),
+            ("a: 'x\n\n  y'\n", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(mend(text).as_deref(), expected, "{text:?}");
         }
     }
 

@@ -9,10 +9,10 @@ use rulestone_value::TimePart;
 use super::Naming;
 use super::encode::{base64, base64_offsets, utf16};
 use super::modifiers::{Anchor, Flag, Modifier, Utf16, range_of};
-use super::regex::translate;
 use super::value::{Text, expand_pattern};
 use crate::Environment;
 use crate::containers::yaml::{Resolved, Scalar};
+use crate::regex::{Reading, translate};
 
 /// Spellings that `windash` may make of one value: four dashes.
 const MAX_DASHES: usize = 5 * 5 * 5 * 5;
@@ -292,7 +292,7 @@ fn regex<'t>(value: Value<'t>) -> Outcome<Value<'t>> {
 
 /// The expression in the syntax of the IR.
 fn checked(regex: Regex) -> Outcome<Regex> {
-    match translate(&regex.pattern) {
+    match translate(&regex.pattern, Reading::Unicode) {
         Ok(pattern) => Ok(Regex { pattern, ..regex }),
         Err(reason) => {
             let message = format!("this is not a regular expression: {reason}");

@@ -22,7 +22,6 @@ mod lexer;
 pub(crate) mod lower;
 mod modifiers;
 mod parser;
-mod regex;
 mod value;
 
 use rulestone_ir::{Diagnostic, Field, Formula};

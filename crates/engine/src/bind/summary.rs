@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rulestone_events::{ScopeKind, Tally};
-use rulestone_ir::{Comparison, Source, Test};
+use rulestone_events::{Expr, ScopeKind, Tally};
+use rulestone_ir::{Comparison, Field, Formula, Predicate, Source, Test};
+use rulestone_value::Value;
 
 use super::{BoundScope, Plan};
+use crate::matcher::over_elements;
+use crate::reference::element_passes;
+use crate::strata::truth;
 
 /// Which rules can run on the logs that were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -120,11 +124,9 @@ impl Plan {
     /// Why a rule that no program has is in none.
     fn unseen(&self, rule: usize, seen: bool) -> Obstacle {
         let read = self.read_by(rule);
-        let is_read = |scope: &&BoundScope| scope.members.iter().any(|m| read.contains(&m.rule));
-        let scopes = self.scopes.iter().filter(is_read);
-        let kinds = scopes.flat_map(|scope| &scope.kinds);
+        let kinds = self.scopes.iter().flat_map(|scope| self.served(scope, &read));
         let own: Vec<&ScopeKind> =
-            kinds.map(|kind| &**kind).filter(|kind| !kind.raw && kind.stand_in.is_none()).collect();
+            kinds.filter(|kind| !kind.raw && kind.stand_in.is_none()).collect();
         if own.is_empty() {
             if seen {
                 return Obstacle::Never;
@@ -142,6 +144,19 @@ impl Plan {
         Obstacle::NoEvent(in_order(absent.collect()))
     }
 
+    /// The kinds of a scope whose events may satisfy one of the rules that look at it.
+    fn served<'s>(&'s self, scope: &'s BoundScope, read: &BTreeSet<usize>) -> Vec<&'s ScopeKind> {
+        let members = scope.members.iter().filter(|member| read.contains(&member.rule));
+        let sources = members.map(|member| &self.rules[member.rule].sources[member.source]);
+        let filters: Vec<&Formula> =
+            sources.filter_map(|source| Some(source.filtered()?.1)).collect();
+        let may_serve = |kind: &&ScopeKind| {
+            let known = |predicate: &Predicate| known_of(predicate, kind);
+            filters.iter().any(|filter| truth(filter, &known) != Some(false))
+        };
+        scope.kinds.iter().map(|kind| &**kind).filter(may_serve).collect()
+    }
+
     /// The channel was there, but not the event ids that the rule itself asks for.
     fn unseen_ids(&self, rule: usize, kinds: &[&ScopeKind]) -> Obstacle {
         let mut ids: BTreeSet<u32> = BTreeSet::new();
@@ -149,7 +164,7 @@ impl Plan {
         let sources = read.iter().flat_map(|rule| &self.rules[*rule].sources);
         for (_, filter) in sources.filter_map(Source::filtered) {
             filter.for_each_predicate(&mut |predicate| {
-                if predicate.field.name() == "EventID"
+                if kinds.iter().any(|kind| is_event_id(predicate, kind))
                     && let Test::Equals(_) | Test::Number(Comparison::Equal, _) = &predicate.test
                 {
                     ids.extend(predicate.test.pattern().trim_start_matches("= ").parse::<u32>());
@@ -169,6 +184,32 @@ impl Plan {
             true => Obstacle::Never,
             false => Obstacle::NoEvent(in_order(absent)),
         }
+    }
+}
+
+/// What a predicate is for all events of an entry's kinds, if the tables settle it.
+fn known_of(predicate: &Predicate, kind: &ScopeKind) -> Option<bool> {
+    let Field::Named { name, .. } = &predicate.field else { return None };
+    if let Expr::Constant(value) = kind.field(name)
+        && !matches!(predicate.test, Test::SameAs(..))
+    {
+        let passes = |element: &Value| element_passes(&predicate.test, predicate.case, element);
+        return Some(over_elements(predicate.elements, value.elements(), passes));
+    }
+    match &predicate.test {
+        Test::Equals(text) if is_event_id(predicate, kind) => {
+            let allowed = text.parse().is_ok_and(|id| kind.allows_event_id(id));
+            if allowed { None } else { Some(false) }
+        }
+        _ => None,
+    }
+}
+
+/// Whether a predicate asks for the event's id.
+fn is_event_id(predicate: &Predicate, kind: &ScopeKind) -> bool {
+    match &predicate.field {
+        Field::Named { name, .. } => kind.field(name) == Expr::Raw("EventID".into()),
+        Field::Any => false,
     }
 }
 

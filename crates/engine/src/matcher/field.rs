@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use daachorse::DoubleArrayAhoCorasick;
 use foldhash::fast::RandomState;
 use memchr::memmem::Finder;
-use rulestone_ir::{Case, Elements, Test};
+use rulestone_ir::{Breakers, Case, Elements, Test};
 use rulestone_value::{Glob, Piece, Value, fold, fold_into};
 
 use super::atoms::{Atoms, regex_atoms};
-use crate::reference;
+use crate::{reference, term};
 
 /// A test as one field has it: number, test, case, elements.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,6 +99,7 @@ impl Patterns {
 enum Ready {
     Nothing,
     Glob(Glob),
+    Term(Glob, Breakers),
     Regex(Box<OnceLock<Option<fancy_regex::Regex>>>),
 }
 
@@ -106,6 +107,9 @@ impl Ready {
     fn new(probe: &Probe) -> Ready {
         match (&probe.test, probe.case) {
             (Test::Wildcard(glob), Case::Insensitive) => Ready::Glob(glob.folded()),
+            (Test::Term(glob, breakers), Case::Insensitive) => {
+                Ready::Term(glob.folded(), *breakers)
+            }
             (Test::Regex(_), _) => Ready::Regex(Box::default()),
             _ => Ready::Nothing,
         }
@@ -245,6 +249,10 @@ impl Built {
                     Some((anchor, text)) => find(anchor, text, Check::Test(at)),
                     None => built.always.push(Check::Test(at)),
                 },
+                Test::Term(glob, _) => match glob_atom(glob) {
+                    Some((_, text)) => find(Anchor::Anywhere, text, Check::Test(at)),
+                    None => built.always.push(Check::Test(at)),
+                },
                 Test::Regex(regex) => match regex_atoms(regex) {
                     Atoms::OneOf(texts) => {
                         for text in texts {
@@ -308,6 +316,7 @@ impl Built {
     fn passes(&self, at: usize, probe: &Probe, seen: &Seen<'_>, gave_up: &AtomicU64) -> bool {
         match (&probe.test, &self.ready[at]) {
             (_, Ready::Glob(glob)) => glob.matches(seen.folded),
+            (_, Ready::Term(glob, breakers)) => term::stands_in(glob, *breakers, seen.folded),
             (Test::Regex(regex), Ready::Regex(compiled)) => {
                 let compiled = compiled.get_or_init(|| reference::compile(regex));
                 let found = compiled.as_ref().map(|compiled| compiled.is_match(seen.text));
@@ -337,7 +346,7 @@ fn needed(test: &Test) -> Option<Vec<String>> {
         | Test::StartsWith(text)
         | Test::EndsWith(text)
         | Test::Contains(text) => Some(vec![fold(text)]),
-        Test::Wildcard(glob) => glob_atom(glob).map(|(_, text)| vec![text]),
+        Test::Wildcard(glob) | Test::Term(glob, _) => glob_atom(glob).map(|(_, text)| vec![text]),
         Test::Regex(regex) => match regex_atoms(regex) {
             Atoms::OneOf(texts) => Some(texts),
             Atoms::Unknown => None,
@@ -385,6 +394,28 @@ mod tests {
         assert!(!holds(Test::Contains("\u{2}".to_owned()), Case::Insensitive, "x"));
         assert!(holds(Test::Contains("\u{2}".to_owned()), Case::Insensitive, "x\u{2}"));
         assert!(!holds(Test::Contains("x\u{3}".to_owned()), Case::Insensitive, "x"));
+    }
+
+    #[test]
+    fn terms_stand_anywhere() {
+        let term = |text: &str| Test::Term(Glob::stars(text), Breakers::All);
+        let cases = [
+            (term("CMD"), Case::Insensitive, "run cmd.exe now", true),
+            (term("cmd"), Case::Insensitive, "cmdline", false),
+            (term("CMD"), Case::Sensitive, "run cmd.exe", false),
+            (term("CMD"), Case::Sensitive, "run CMD.exe", true),
+            (term("cmd*exe"), Case::Insensitive, "x cmd.exe y", true),
+            (term("*.exe"), Case::Insensitive, "x cmd.exe y", true),
+            (term("*"), Case::Sensitive, "", true),
+        ];
+        for (test, case, value, expected) in cases {
+            let name = format!("{test:?} {case:?} on {value}");
+            let value = Value::string(value);
+            assert_eq!(reference::element_passes(&test, case, &value), expected, "{name}");
+            let probe = Probe { id: 7, test, case, elements: Elements::Any };
+            let held = !FieldMatcher::new(vec![probe]).holding(&value).is_empty();
+            assert_eq!(held, expected, "{name}");
+        }
     }
 
     #[test]

@@ -3,12 +3,13 @@
 mod atoms;
 mod field;
 mod lists;
+mod rendered;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use rulestone_events::{Batch, Code, Column, Kind, TextFilter};
+use rulestone_events::{Batch, Code, Column, Event, Expr, Kind, TextFilter};
 use rulestone_ir::{Case, Elements, Predicate, Test};
 use rulestone_value::Value;
 
@@ -24,7 +25,7 @@ const MAX_REMEMBERED: usize = 1 << 19;
 /// faster, never different.
 pub struct Matcher<'p> {
     plan: &'p Plan,
-    /// Probes of a field that hold, by field, for values of an event's own field.
+    /// Probes of a field that hold, by field and what is read, for values of an event's own field.
     values: HashMap<(usize, Arc<str>), ByCode, RandomState>,
     global: Lists,
     kinds: HashMap<Arc<Kind>, KindState, RandomState>,
@@ -113,12 +114,13 @@ impl<'p> Matcher<'p> {
         let find = |name: &Arc<str>| batch.columns.iter().find(|c| c.name == *name);
         match &column.reads {
             Reads::Value { matcher, expr } => {
-                let inputs: Vec<Option<&Column>> = expr.inputs().iter().map(find).collect();
-                if let (rulestone_events::Expr::Raw(_), [Some(raw)]) = (expr, inputs.as_slice()) {
-                    self.fill_raw(batch, raw, *matcher, state, at, signatures);
+                let names = expr.inputs();
+                let inputs: Vec<Option<&Column>> = names.iter().map(find).collect();
+                if let [Some(raw)] = inputs.as_slice() {
+                    let what = (*matcher, &column.reads_text, expr);
+                    self.fill_single(batch, raw, what, state, at, signatures);
                     return;
                 }
-                let names = expr.inputs();
                 self.fill_codes(batch, &inputs, state, at, signatures, |this, values| {
                     let get = |name: &str| value_of(&names, values, name);
                     this.plan.fields[*matcher].holding(&expr.value(&get))
@@ -135,53 +137,65 @@ impl<'p> Matcher<'p> {
                 });
             }
             Reads::Everything { matcher } => {
-                self.fill_everything(batch, *matcher, state, at, signatures);
+                let texts = |texts: Vec<String>| texts;
+                let values = |event: &Event| {
+                    event.fields.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>()
+                };
+                let asked = (*matcher, &texts as &dyn Fn(_) -> _);
+                self.fill_decoded(batch, asked, state, at, signatures, values);
+            }
+            Reads::Rendered { matcher, expr } => {
+                let value = |event: &Event| vec![expr.value(&|name| event.value(name))];
+                let asked = (*matcher, &rendered::words as &dyn Fn(_) -> _);
+                self.fill_decoded(batch, asked, state, at, signatures, value);
             }
         }
     }
 
-    /// Predicates on the whole event: the few events that may have their texts are decoded.
-    fn fill_everything(
+    /// Predicates on what only a decoded event has: the few events that may have their texts are
+    /// decoded. `texts` makes, of the texts that values need, those that the event's bytes have.
+    fn fill_decoded(
         &mut self,
         batch: &Batch<'_>,
-        matcher: usize,
+        (matcher, texts): (usize, &dyn Fn(Vec<String>) -> Vec<String>),
         state: &mut KindState,
         at: usize,
         signatures: &mut [ListId],
+        values: impl Fn(&Event) -> Vec<Value>,
     ) {
         let width = state.program.columns.len();
         let field = &self.plan.fields[matcher];
         let own = &state.program.columns[at].own;
         let filter = state.columns[at].filter.get_or_insert_with(|| {
-            let texts = field.texts(|probe| own.contains_key(&probe));
-            TextFilter::new(texts.iter().flatten().map(String::as_str).chain(
-                // An empty text is in every event.
-                texts.is_none().then_some(""),
-            ))
+            let needed = field.texts(|probe| own.contains_key(&probe));
+            // An empty text is in every event.
+            let texts = needed.map_or_else(|| vec![String::new()], texts);
+            TextFilter::new(texts.iter().map(String::as_str))
         });
         let may_have: Vec<usize> =
             (0..batch.rows.len()).filter(|row| batch.may_have(&batch.rows[*row], filter)).collect();
         for row in may_have {
             let event = batch.event(&batch.rows[row]);
-            let holding = event.fields.iter().flat_map(|(_, value)| field.holding(value)).collect();
+            let holding = values(&event).iter().flat_map(|value| field.holding(value)).collect();
             let list = self.global.intern(holding);
             signatures[row * width + at] = state.own_list(at, list, &self.global);
         }
     }
 
-    /// A column that is one field of the event: by code, without looking at any value twice.
-    fn fill_raw(
+    /// A column that is made of one field of the event: by code, without looking at any value
+    /// twice.
+    fn fill_single(
         &mut self,
         batch: &Batch<'_>,
         raw: &Column,
-        matcher: usize,
+        what: (usize, &Arc<str>, &Expr),
         state: &mut KindState,
         at: usize,
         signatures: &mut [ListId],
     ) {
         let width = state.program.columns.len();
         let mut lists = vec![ListId::EMPTY; batch.rows.len()];
-        self.raw_lists(batch, raw, matcher, &mut lists);
+        self.single_lists(batch, raw, what, &mut lists);
         let mut latest = (ListId::EMPTY, ListId::EMPTY);
         for (row, list) in lists.into_iter().enumerate() {
             if list == ListId::EMPTY {
@@ -194,22 +208,37 @@ impl<'p> Matcher<'p> {
         }
     }
 
-    /// For each row, the list of the probes of a field that hold for its value of `raw`.
-    fn raw_lists(&mut self, batch: &Batch<'_>, raw: &Column, matcher: usize, out: &mut [ListId]) {
+    /// For each row, the list of the probes of a field that hold for what is read of its value of
+    /// `raw`.
+    fn single_lists(
+        &mut self,
+        batch: &Batch<'_>,
+        raw: &Column,
+        (matcher, what, expr): (usize, &Arc<str>, &Expr),
+        out: &mut [ListId],
+    ) {
         let dictionary = batch.dictionary(raw);
-        let by_code = self.values.entry((matcher, raw.name.clone())).or_default();
+        let by_code = self.values.entry((matcher, what.clone())).or_default();
         if by_code.epoch != dictionary.epoch() {
             *by_code = ByCode { epoch: dictionary.epoch(), lists: Vec::new() };
         }
         by_code.lists.resize(dictionary.len(), None);
+        let is_raw = matches!(expr, Expr::Raw(_));
         for (row, code) in raw.codes.iter().enumerate() {
-            if *code == Code::ABSENT {
+            // What is computed may have a value where the event has none.
+            if is_raw && *code == Code::ABSENT {
                 continue;
             }
             out[row] = match by_code.lists[code.index()] {
                 Some(list) => list,
                 None => {
-                    let holding = self.plan.fields[matcher].holding(&dictionary.value(*code));
+                    let value = dictionary.value(*code);
+                    let field = &self.plan.fields[matcher];
+                    let holding = if is_raw {
+                        field.holding(&value)
+                    } else {
+                        field.holding(&expr.value(&|_| value.clone()))
+                    };
                     let list = self.global.intern(holding);
                     by_code.lists[code.index()] = Some(list);
                     list

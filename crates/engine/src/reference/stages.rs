@@ -163,6 +163,7 @@ fn to_rows(rule: &Rule, input: usize, seen: &Seen<'_>) -> Vec<Row> {
             };
             (&sub.by, Vec::new(), false)
         }
+        StageKind::Rows(_) => return Vec::new(),
     };
     let columns = match stage.inputs.get(input) {
         Some(Input::Source(source)) => match &rule.sources[*source] {

@@ -1,13 +1,19 @@
 //! Stages with state: from the rows of one group, in the order of time, to findings.
 //!
-//! One file a stage. A [`Machine`] is a stage at work on one group: rows go in with
+//! There are two families. Stages over time are here, one file a stage; stages over rows of named
+//! columns, which pipelines are made of, are in [`rows`]. A [`Machine`] is a stage at work on one group: rows go in with
 //! [`Machine::add`], time passes with [`Machine::advance`] and ends with [`Machine::end`].
 
 mod correlate;
 mod pattern;
+pub(crate) mod rows;
 mod threshold;
 
+use std::sync::Arc;
+
 use rulestone_ir::{Clock, Rule, StageKind};
+
+use rulestone_value::Value;
 
 use crate::order::{Origin, Row};
 use correlate::CorrelateMachine;
@@ -38,7 +44,12 @@ pub struct Finding {
     pub last: Mark,
     /// The log ended before its window did.
     pub cut: bool,
+    /// The columns of the result, for a rule whose stages make rows.
+    pub row: Option<ResultRow>,
 }
+
+/// The columns of a result by name, in the order of the result.
+pub type ResultRow = Arc<[(Arc<str>, Value)]>;
 
 /// An event that a finding rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,6 +194,7 @@ impl Marks {
             evidence: self.first,
             last,
             cut: false,
+            row: None,
         })
     }
 }

@@ -45,6 +45,8 @@ pub(crate) fn rule(sources: Vec<(Scope, Formula)>) -> Arc<Rule> {
             path: Arc::from("test"),
             span: Span::default(),
             tests: Vec::new(),
+            drilldowns: Vec::new(),
+            search: None,
         },
         sources: sources.into_iter().map(source).collect(),
         stages: Vec::new(),

@@ -64,7 +64,7 @@ impl Kind {
     }
 
     /// Whether its events have the header of Windows events, as Sysmon's on Linux have.
-    fn has_windows_header(&self) -> bool {
+    pub(crate) fn has_windows_header(&self) -> bool {
         &*self.product == "windows" || !self.provider.is_empty()
     }
 
@@ -137,6 +137,22 @@ impl KindMatch {
             && one_of(&self.provider, &kind.provider)
             && (self.event_id.is_empty()
                 || self.event_id.iter().any(|word| word.is(&kind.event_id)))
+    }
+
+    /// Whether a kind may be both one of them and one of the other's.
+    pub(crate) fn may_meet(&self, other: &KindMatch) -> bool {
+        let shared = |one: &[String], other: &[String]| {
+            one.is_empty()
+                || other.is_empty()
+                || one.iter().any(|word| other.iter().any(|o| o.eq_ignore_ascii_case(word)))
+        };
+        shared(&self.product, &other.product)
+            && shared(&self.dataset, &other.dataset)
+            && shared(&self.channel, &other.channel)
+            && shared(&self.provider, &other.provider)
+            && (self.event_id.is_empty()
+                || other.event_id.is_empty()
+                || self.event_id.iter().any(|word| other.event_id.contains(word)))
     }
 
     /// The kinds in one line, for whoever has to switch them on.

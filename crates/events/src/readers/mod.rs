@@ -11,6 +11,7 @@ mod date;
 mod evtx;
 mod find;
 mod json;
+mod known;
 mod lines;
 mod records;
 mod syslog;
@@ -34,6 +35,7 @@ pub use find::find_logs;
 pub use records::Records;
 pub(crate) use records::give_back;
 pub use tail::Tail;
+pub(crate) use write::string as write_string;
 
 use self::csv::CsvLog;
 use archive::{ArchiveLog, Bytes, Depth};
@@ -59,6 +61,8 @@ pub enum Format {
     Auditd,
     /// Lines of syslog.
     Syslog,
+    /// Lines of text that the table of such formats knows: access logs, flow logs.
+    Lines,
     /// A table with a header.
     Csv,
     /// A log or an archive, compressed with zstd.
@@ -85,6 +89,7 @@ impl Format {
             | Format::WindowsText
             | Format::Auditd
             | Format::Syslog
+            | Format::Lines
             | Format::Csv
             | Format::Empty => true,
             Format::Evtx
@@ -294,7 +299,7 @@ impl Log {
                 let log = JsonLog::new(head, reader, name.clone());
                 Ok(Log::new(name, Inner::Json(Box::new(log))))
             }
-            Format::Xml | Format::WindowsText | Format::Auditd | Format::Syslog => {
+            Format::Xml | Format::WindowsText | Format::Auditd | Format::Syslog | Format::Lines => {
                 let log = TextLog::new(head, reader, name.clone());
                 Ok(Log::new(name, Inner::Text(log)))
             }

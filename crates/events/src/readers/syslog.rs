@@ -68,6 +68,15 @@ pub(crate) fn priority(text: &[u8]) -> Option<(u16, usize)> {
     (rest.get(digits) == Some(&b'>')).then_some((number, digits + 2))
 }
 
+/// A line without the count of its octets, which stands before it where syslog came over TCP.
+fn behind_count(line: &[u8]) -> &[u8] {
+    let digits = line.iter().take(6).take_while(|b| b.is_ascii_digit()).count();
+    match line.get(digits..) {
+        Some([b' ', rest @ ..]) if digits > 0 && priority(rest).is_some() => rest,
+        _ => line,
+    }
+}
+
 /// The next word, and what stands behind it and one space.
 fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = text
@@ -79,7 +88,7 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn parse(line: &[u8]) -> Option<Line<'_>> {
-    let line = line.trim_ascii_end();
+    let line = behind_count(line.trim_ascii_end());
     let found = priority(line);
     let (number, rest) = match found {
         Some((number, length)) => (Some(number), &line[length..]),

@@ -14,7 +14,7 @@ use memchr::memchr;
 use super::json::Encoding;
 use super::records::{Layout, Records, spare_buffer};
 use super::xml::{Extent, Marks, XmlEvent, element_name, starts_event};
-use super::{Format, auditd, syslog, wintext};
+use super::{Format, auditd, known, syslog, wintext};
 use crate::Tally;
 
 /// Bytes of a stretch.
@@ -150,6 +150,8 @@ pub(crate) enum What {
     Syslog,
     /// A line of Snare's without one of syslog's headers.
     Snare,
+    /// A line of a format that a table knows.
+    Known,
     /// A JSON object on a line by itself.
     Json,
     /// Nothing known, and why it is skipped.
@@ -228,7 +230,7 @@ pub(crate) fn recognise(head: &[u8]) -> Option<Format> {
         return is_event_xml(first).then_some(Format::Xml);
     }
     let lines = head.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    let (mut seen, mut syslog_lines) = (0, 0);
+    let (mut seen, mut syslog_lines, mut known_lines) = (0, 0, 0);
     let mut previous: &[u8] = b"";
     for line in lines.take(LINES) {
         seen += 1;
@@ -244,11 +246,17 @@ pub(crate) fn recognise(head: &[u8]) -> Option<Format> {
         if starts_event(line, 0) && is_event_xml(line) {
             return Some(Format::Xml);
         }
-        syslog_lines += usize::from(syslog::is_line(line));
+        let is_syslog = syslog::is_line(line);
+        syslog_lines += usize::from(is_syslog);
+        known_lines += usize::from(!is_syslog && known::is_line(line));
         previous = line;
     }
     // Some lines of a log of syslog may be the rest of others.
-    (syslog_lines * 2 >= seen && syslog_lines > 0).then_some(Format::Syslog)
+    let many = |lines: usize| lines * 2 >= seen && lines > 0;
+    if many(known_lines) {
+        return Some(Format::Lines);
+    }
+    many(syslog_lines).then_some(Format::Syslog)
 }
 
 /// Whether the first element is an event or holds events, or an event with its header is in sight.
@@ -376,6 +384,8 @@ impl<'a> Walk<'a> {
             return self.syslog(line_end);
         } else if wintext::snare_start(line).is_some() {
             What::Snare
+        } else if known::is_line(line) {
+            What::Known
         } else if is_separator(line) {
             self.at = line_end;
             return Some(());
@@ -635,6 +645,7 @@ fn convert(what: What, text: &[u8], to: Conversion<'_>, out: &mut Vec<u8>) {
         What::Auditd => auditd::convert(text, to, out),
         What::Syslog => syslog::convert(text, to, out),
         What::Snare => wintext::convert_snare(text, to, out),
+        What::Known => known::convert(text, to, out),
         What::Json => out.extend_from_slice(text),
         What::Skipped(reason) => to.tally.skip(reason, (to.place)(), text.len() as u64),
     }

@@ -20,8 +20,8 @@ pub enum Expr {
     Constant(Value),
     /// A function of others.
     Call(&'static Function, Vec<Expr>),
-    /// What a string table has for a value, without case; where it has nothing, the value itself
-    /// (`lookup`) or null (`find`).
+    /// What a string table has for a value, or for each of several, without case; where it has
+    /// nothing, the value itself (`lookup`) or null (`find`).
     Lookup {
         /// The table, its keys folded.
         table: Arc<BTreeMap<String, String>>,
@@ -77,6 +77,26 @@ impl Expr {
         }
     }
 
+    /// The same with something else in place of each of the event's own fields.
+    pub(crate) fn with_inputs(&self, of: &dyn Fn(&str) -> Expr) -> Expr {
+        let changed = match self {
+            Expr::Raw(name) => return of(name),
+            Expr::Constant(_) => return self.clone(),
+            Expr::Call(function, arguments) => {
+                Expr::Call(function, arguments.iter().map(|a| a.with_inputs(of)).collect())
+            }
+            Expr::Lookup { table, argument, keeps } => Expr::Lookup {
+                table: table.clone(),
+                argument: Box::new(argument.with_inputs(of)),
+                keeps: *keeps,
+            },
+        };
+        if changed.inputs().is_empty() {
+            return Expr::Constant(changed.value(&|_| Value::Null));
+        }
+        changed
+    }
+
     /// Its value for an event whose own fields `get` gives.
     pub fn value(&self, get: &dyn Fn(&str) -> Value) -> Value {
         match self {
@@ -87,12 +107,17 @@ impl Expr {
                 (function.call)(&values)
             }
             Expr::Lookup { table, argument, keeps } => {
-                let value = argument.value(get);
-                let found = value.text().and_then(|text| table.get(&fold(&text)).cloned());
-                match found {
-                    Some(found) => Value::String(found),
-                    None if *keeps => value,
-                    None => Value::Null,
+                let of = |value: &Value| {
+                    let found = value.text().and_then(|text| table.get(&fold(&text)).cloned());
+                    match found {
+                        Some(found) => Value::String(found),
+                        None if *keeps => value.clone(),
+                        None => Value::Null,
+                    }
+                };
+                match argument.value(get) {
+                    Value::List(values) => Value::list(values.iter().map(of)),
+                    value => of(&value),
                 }
             }
         }

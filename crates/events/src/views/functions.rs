@@ -1,8 +1,14 @@
 //! The functions of the tables' expressions, one entry each.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
-use rulestone_value::Value;
+use regex::Regex;
+use rulestone_value::{Value, fold};
+
+use super::log_functions;
 
 /// A function of the tables.
 #[derive(Debug)]
@@ -22,11 +28,11 @@ impl PartialEq for Function {
 
 const FUNCTIONS: &[Function] = &[
     Function { name: "basename", arguments: 1..=1, usage: "one", call: basename },
-    Function { name: "concat", arguments: 1..=9, usage: "one or more", call: concat },
-    Function { name: "coalesce", arguments: 1..=9, usage: "one or more", call: coalesce },
+    Function { name: "concat", arguments: 1..=24, usage: "one or more", call: concat },
+    Function { name: "coalesce", arguments: 1..=24, usage: "one or more", call: coalesce },
     Function { name: "account", arguments: 2..=2, usage: "two", call: account },
     Function { name: "hex_to_decimal", arguments: 1..=1, usage: "one", call: hex_to_decimal },
-    Function { name: "list", arguments: 1..=9, usage: "one or more", call: list },
+    Function { name: "list", arguments: 1..=24, usage: "one or more", call: list },
     Function { name: "line_value", arguments: 2..=2, usage: "two", call: line_value },
     Function { name: "hash_part", arguments: 2..=2, usage: "two", call: hash_part },
     Function { name: "registry_path", arguments: 1..=1, usage: "one", call: registry_path },
@@ -35,14 +41,50 @@ const FUNCTIONS: &[Function] = &[
     Function { name: "device_path", arguments: 1..=1, usage: "one", call: device_path },
     Function { name: "defender_paths", arguments: 1..=1, usage: "one", call: defender_paths },
     Function { name: "item", arguments: 2..=2, usage: "two", call: item },
+    FILLED,
+    HAS,
+    LACKS,
+    Function { name: "if_is", arguments: 3..=4, usage: "three or four", call: if_is },
+    IF_HAS,
+    Function { name: "lower", arguments: 1..=1, usage: "one", call: lower },
+    Function { name: "capture", arguments: 2..=2, usage: "two", call: capture },
+    Function { name: "without", arguments: 2..=2, usage: "two", call: without },
+    Function { name: "split", arguments: 2..=2, usage: "two", call: split },
+    Function { name: "count", arguments: 1..=1, usage: "one", call: count },
+    Function { name: "command_with_path", arguments: 2..=2, usage: "two", call: command_with_path },
+    Function { name: "number", arguments: 1..=1, usage: "one", call: number },
+    Function { name: "add", arguments: 2..=2, usage: "two", call: add },
+    Function { name: "subtract", arguments: 2..=2, usage: "two", call: subtract },
+    Function { name: "length", arguments: 1..=1, usage: "one", call: length },
+    Function { name: "xml_escaped", arguments: 1..=1, usage: "one", call: xml_escaped },
 ];
 
+/// All parts joined; null if one is.
+pub(crate) const CONCAT: Function =
+    Function { name: "concat", arguments: 1..=9, usage: "one or more", call: concat };
+
+/// The second if there is a first; else the third.
+pub(crate) const IF_HAS: Function =
+    Function { name: "if_has", arguments: 2..=3, usage: "two or three", call: if_has };
+
+/// The first that is neither null nor empty.
+pub(crate) const FILLED: Function =
+    Function { name: "filled", arguments: 1..=24, usage: "one or more", call: filled };
+
+/// `true` if there is something, else null.
+pub(crate) const HAS: Function =
+    Function { name: "has", arguments: 1..=1, usage: "one", call: has };
+
+/// `true` if there is nothing, else null.
+pub(crate) const LACKS: Function =
+    Function { name: "lacks", arguments: 1..=1, usage: "one", call: lacks };
+
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
-    FUNCTIONS.iter().find(|function| function.name == name)
+    FUNCTIONS.iter().chain(log_functions::FUNCTIONS).find(|function| function.name == name)
 }
 
 /// Applies `f` to the text of every element.
-fn each(value: &Value, f: impl Fn(&str) -> Option<Value>) -> Value {
+pub(super) fn each(value: &Value, f: impl Fn(&str) -> Option<Value>) -> Value {
     Value::list(value.elements().iter().filter_map(|element| f(&element.text()?)))
 }
 
@@ -213,4 +255,156 @@ fn defender_paths(values: &[Value]) -> Value {
 fn item(values: &[Value]) -> Value {
     let place = values[1].number().map(|number| number as usize);
     place.and_then(|place| values[0].elements().get(place)).cloned().unwrap_or_default()
+}
+
+fn filled(values: &[Value]) -> Value {
+    let is_filled = |value: &&Value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        _ => true,
+    };
+    values.iter().find(is_filled).cloned().unwrap_or_default()
+}
+
+fn has(values: &[Value]) -> Value {
+    if values[0].is_null() { Value::Null } else { Value::string("true") }
+}
+
+fn lacks(values: &[Value]) -> Value {
+    if values[0].is_null() { Value::string("true") } else { Value::Null }
+}
+
+/// The third if one element of the first is the second, without case; else the fourth.
+fn if_is(values: &[Value]) -> Value {
+    let wanted = values[1].text().map(|text| fold(&text));
+    let is = |element: &Value| element.text().map(|text| fold(&text)) == wanted;
+    let holds = wanted.is_some() && values[0].elements().iter().any(is);
+    values.get(if holds { 2 } else { 3 }).cloned().unwrap_or_default()
+}
+
+/// The second if there is a first; else the third.
+fn if_has(values: &[Value]) -> Value {
+    let at = if filled(&values[..1]).is_null() { 2 } else { 1 };
+    values.get(at).cloned().unwrap_or_default()
+}
+
+/// Text in lower case.
+fn lower(values: &[Value]) -> Value {
+    each(&values[0], |text| Some(Value::String(text.to_lowercase())))
+}
+
+thread_local! {
+    /// The tables have a few dozens of expressions.
+    static EXPRESSIONS: RefCell<HashMap<String, Option<Rc<Regex>>>> = RefCell::default();
+}
+
+fn regex(value: &Value) -> Option<Rc<Regex>> {
+    let text = value.text()?;
+    EXPRESSIONS.with_borrow_mut(|known| {
+        if let Some(regex) = known.get(&*text) {
+            return regex.clone();
+        }
+        let regex = Regex::new(&text).ok().map(Rc::new);
+        known.entry(text.into_owned()).or_insert(regex).clone()
+    })
+}
+
+/// What the first group of an expression that is found takes, of all places where it is; without
+/// a group, what is found.
+fn capture(values: &[Value]) -> Value {
+    let Some(regex) = regex(&values[1]) else { return Value::Null };
+    each(&values[0], |text| {
+        let found = regex.captures_iter(text).filter_map(|found| {
+            let group = found.iter().skip(1).flatten().next().or_else(|| found.get(0))?;
+            Some(Value::string(group.as_str()))
+        });
+        Some(Value::list(found))
+    })
+}
+
+/// The text without whatever an expression finds.
+fn without(values: &[Value]) -> Value {
+    let Some(regex) = regex(&values[1]) else { return values[0].clone() };
+    each(&values[0], |text| Some(Value::string(regex.replace_all(text, ""))))
+}
+
+/// The parts of a text between separators.
+fn split(values: &[Value]) -> Value {
+    let Some(separator) = values[1].text().filter(|text| !text.is_empty()) else {
+        return values[0].clone();
+    };
+    each(&values[0], |text| Some(Value::list(text.split(&*separator).map(Value::string))))
+}
+
+/// How many elements there are.
+fn count(values: &[Value]) -> Value {
+    Value::Integer(values[0].elements().len() as i64)
+}
+
+/// Text as it stands in XML: `&`, `<` and `>` written as entities.
+fn xml_escaped(values: &[Value]) -> Value {
+    let is_plain = |value: &Value| match value {
+        Value::String(text) => memchr::memchr3(b'&', b'<', b'>', text.as_bytes()).is_none(),
+        _ => true,
+    };
+    if values[0].elements().iter().all(is_plain) {
+        return values[0].clone();
+    }
+    let escaped = |value: &Value| match value {
+        Value::String(text) => Value::String(crate::render::escaped(text).into_owned()),
+        value => value.clone(),
+    };
+    Value::list(values[0].elements().iter().map(escaped))
+}
+
+/// A command line, where its program is given without a folder with the program's path in its
+/// place; the path alone where there is no command line.
+fn command_with_path(values: &[Value]) -> Value {
+    let [command, path] = values else { return Value::Null };
+    let (Some(command), Some(image)) = (command.text(), path.text()) else {
+        return filled(values);
+    };
+    let (program, arguments) = match command.strip_prefix('"').and_then(|rest| rest.split_once('"'))
+    {
+        Some((program, arguments)) => (program, arguments),
+        None => command.split_once(char::is_whitespace).unwrap_or((&*command, "")),
+    };
+    if program.contains('\\') {
+        return values[0].clone();
+    }
+    let quote = if image.contains(char::is_whitespace) { "\"" } else { "" };
+    Value::String(format!("{quote}{image}{quote} {}", arguments.trim_start()))
+}
+
+/// The value if it is a number, also one in text.
+fn number(values: &[Value]) -> Value {
+    if values[0].number().is_some() { values[0].clone() } else { Value::Null }
+}
+
+/// A number without a fraction where it has none.
+pub(super) fn whole_or_float(number: f64) -> Value {
+    /// Above this a float does not hold every whole number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() < EXACT {
+        Value::Integer(number as i64)
+    } else {
+        Value::Float(number)
+    }
+}
+
+/// The sum; null if one is no number.
+fn add(values: &[Value]) -> Value {
+    let [Some(a), Some(b)] = [values[0].number(), values[1].number()] else { return Value::Null };
+    whole_or_float(a + b)
+}
+
+/// The difference; null if one is no number.
+fn subtract(values: &[Value]) -> Value {
+    let [Some(a), Some(b)] = [values[0].number(), values[1].number()] else { return Value::Null };
+    whole_or_float(a - b)
+}
+
+/// How many characters a text has.
+fn length(values: &[Value]) -> Value {
+    each(&values[0], |text| Some(Value::Integer(text.chars().count() as i64)))
 }

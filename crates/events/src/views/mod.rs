@@ -18,18 +18,28 @@
 //! ```
 //!
 //! A field without an entry is the event's own field of that name. A table `[defaults]` has
-//! entries for all kinds of its file.
+//! entries for all kinds of its file, and `[sets.NAME]` for those that say `like = ["NAME"]`, in
+//! this file and in those read after it. A list in place of an expression is a constant.
+//!
+//! A scope without keys lists its kinds for whoever asks for no scope in particular; a kind that
+//! names nothing to be known by is every event that no kind before it is. Scopes may also be
+//! datasets of data models, see [`Dataset`].
 
+mod datasets;
 mod expr;
 mod functions;
+mod log_functions;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rulestone_value::Value;
 use serde::Deserialize;
 use thiserror::Error;
 
+pub use datasets::{Dataset, DatasetField};
 pub use expr::{Expr, ExprError};
 
 use crate::kinds::{Kind, KindMatch, TypeWord};
@@ -39,7 +49,18 @@ use expr::Tables;
 #[derive(Debug, Clone, Default)]
 pub struct Views {
     scopes: Vec<Scope>,
+    /// Fields that kinds share, by schema and name.
+    sets: HashMap<(String, String), Arc<Names>>,
+    datasets: Vec<Arc<Dataset>>,
+    /// What serves a dataset, by its model and name: made when it is first asked for.
+    derived: Arc<Mutex<Derived>>,
 }
+
+/// What serves each dataset.
+type Derived = HashMap<[Arc<str>; 2], Vec<Arc<ScopeKind>>>;
+
+/// How fields read, by their names.
+type Names = BTreeMap<String, Expr>;
 
 /// What is wrong with a table.
 #[derive(Debug, Error)]
@@ -70,6 +91,16 @@ pub enum ViewsError {
         /// What is wrong.
         error: ExprError,
     },
+    /// It refers to something that no table has.
+    #[error("{path}: there is no {what} called {name:?}")]
+    Reference {
+        /// The file.
+        path: String,
+        /// A set of fields, a dataset.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -90,7 +121,12 @@ pub struct ScopeKind {
     pub stand_in: Option<String>,
     /// Whether this is the answer for records that no table knows, read by their own names.
     pub raw: bool,
-    fields: BTreeMap<String, Expr>,
+    /// Where fields are looked up, in this order.
+    layers: Vec<Arc<Names>>,
+    /// The dataset whose fields are read here; the layers are what it is made of.
+    dataset: Option<Arc<Dataset>>,
+    /// Kinds that are another's, though the matches fit.
+    except: Vec<Arc<ScopeKind>>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +136,14 @@ struct File {
     scope: Vec<ScopeEntry>,
     /// Fields of every kind in the file that does not say otherwise.
     #[serde(default)]
-    defaults: BTreeMap<String, String>,
+    defaults: BTreeMap<String, Text>,
+    /// Fields of the kinds that say that they are like this.
+    #[serde(default)]
+    sets: BTreeMap<String, BTreeMap<String, Text>>,
+    /// The data model of the datasets.
+    model: Option<Arc<str>>,
+    #[serde(default)]
+    dataset: Vec<datasets::Entry>,
     #[serde(default)]
     tables: Tables,
 }
@@ -133,8 +176,32 @@ struct KindFields {
     #[serde(default)]
     when: BTreeMap<Arc<str>, Vec<String>>,
     stand_in: Option<String>,
+    /// Sets of fields that it has as well, its own before them.
     #[serde(default)]
-    fields: BTreeMap<String, String>,
+    like: Vec<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, Text>,
+}
+
+/// How a field reads, as tables write it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Text {
+    /// An expression.
+    Expr(String),
+    /// Always these.
+    Constants(Vec<String>),
+}
+
+impl Text {
+    fn parse(&self, tables: &Tables) -> Result<Expr, ExprError> {
+        match self {
+            Text::Expr(text) => Expr::parse(text, tables),
+            Text::Constants(texts) => {
+                Ok(Expr::Constant(Value::list(texts.iter().map(|text| Value::string(&**text)))))
+            }
+        }
+    }
 }
 
 /// The tables built in: schema, file, text.
@@ -155,6 +222,47 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("sigma", "linux_services.toml", include_str!("sigma/linux_services.toml")),
     ("sigma", "cloud.toml", include_str!("sigma/cloud.toml")),
     ("sigma", "network.toml", include_str!("sigma/network.toml")),
+    // Sets of fields first, and the particular before the general.
+    ("splunk", "headers.toml", include_str!("splunk/headers.toml")),
+    ("splunk", "sysmon.toml", include_str!("splunk/sysmon.toml")),
+    ("splunk", "security.toml", include_str!("splunk/security.toml")),
+    ("splunk", "windows.toml", include_str!("splunk/windows.toml")),
+    ("splunk", "crowdstrike.toml", include_str!("splunk/crowdstrike.toml")),
+    ("splunk", "aws.toml", include_str!("splunk/aws.toml")),
+    ("splunk", "azure.toml", include_str!("splunk/azure.toml")),
+    ("splunk", "office.toml", include_str!("splunk/office.toml")),
+    ("splunk", "google.toml", include_str!("splunk/google.toml")),
+    ("splunk", "identity.toml", include_str!("splunk/identity.toml")),
+    ("splunk", "code.toml", include_str!("splunk/code.toml")),
+    ("splunk", "kubernetes.toml", include_str!("splunk/kubernetes.toml")),
+    ("splunk", "linux.toml", include_str!("splunk/linux.toml")),
+    ("splunk", "network.toml", include_str!("splunk/network.toml")),
+    ("splunk", "web.toml", include_str!("splunk/web.toml")),
+    ("splunk", "appliances.toml", include_str!("splunk/appliances.toml")),
+    ("splunk", "endpoint.toml", include_str!("splunk/endpoint.toml")),
+    ("splunk", "alerts.toml", include_str!("splunk/alerts.toml")),
+    ("splunk", "other.toml", include_str!("splunk/other.toml")),
+    ("cim", "access.toml", include_str!("cim/access.toml")),
+    ("cim", "alerts.toml", include_str!("cim/alerts.toml")),
+    ("cim", "authentication.toml", include_str!("cim/authentication.toml")),
+    ("cim", "certificates.toml", include_str!("cim/certificates.toml")),
+    ("cim", "change.toml", include_str!("cim/change.toml")),
+    ("cim", "change_analysis.toml", include_str!("cim/change_analysis.toml")),
+    ("cim", "email.toml", include_str!("cim/email.toml")),
+    ("cim", "endpoint.toml", include_str!("cim/endpoint.toml")),
+    ("cim", "identity.toml", include_str!("cim/identity.toml")),
+    ("cim", "intrusion.toml", include_str!("cim/intrusion.toml")),
+    ("cim", "loss.toml", include_str!("cim/loss.toml")),
+    ("cim", "malware.toml", include_str!("cim/malware.toml")),
+    ("cim", "network.toml", include_str!("cim/network.toml")),
+    ("cim", "resolution.toml", include_str!("cim/resolution.toml")),
+    ("cim", "risk.toml", include_str!("cim/risk.toml")),
+    ("cim", "sessions.toml", include_str!("cim/sessions.toml")),
+    ("cim", "signatures.toml", include_str!("cim/signatures.toml")),
+    ("cim", "ueba.toml", include_str!("cim/ueba.toml")),
+    ("cim", "updates.toml", include_str!("cim/updates.toml")),
+    ("cim", "vulnerabilities.toml", include_str!("cim/vulnerabilities.toml")),
+    ("cim", "web.toml", include_str!("cim/web.toml")),
 ];
 
 impl Views {
@@ -189,29 +297,66 @@ impl Views {
             own.add(&schema.to_string_lossy(), &path.display().to_string(), &text)?;
         }
         own.scopes.append(&mut self.scopes);
-        self.scopes = own.scopes;
+        own.datasets.append(&mut self.datasets);
+        *self = Views { sets: std::mem::take(&mut self.sets), ..own };
         Ok(())
     }
 
     fn add(&mut self, schema: &str, path: &str, text: &str) -> Result<(), ViewsError> {
         let file: File = toml::from_str(text)
             .map_err(|error| ViewsError::Toml { path: path.to_owned(), error: Box::new(error) })?;
-        for entry in file.scope {
-            let kinds = entry.kind.into_iter().map(|mut kind| {
-                for (name, text) in &file.defaults {
-                    kind.rest.fields.entry(name.clone()).or_insert_with(|| text.clone());
+        let parse = |fields: &BTreeMap<String, Text>| {
+            let parsed = fields.iter().map(|(name, text)| match text.parse(&file.tables) {
+                Ok(expr) => Ok((name.clone(), expr)),
+                Err(error) => {
+                    Err(ViewsError::Expr { path: path.to_owned(), field: name.clone(), error })
                 }
-                kind.into_scope_kind(&file.tables).map(Arc::new).map_err(|(field, error)| {
-                    ViewsError::Expr { path: path.to_owned(), field, error }
-                })
             });
-            self.scopes.push(Scope {
-                schema: schema.to_owned(),
-                keys: entry.r#match,
-                kinds: kinds.collect::<Result<_, _>>()?,
-            });
+            Ok(Arc::new(parsed.collect::<Result<Names, _>>()?))
+        };
+        for (name, fields) in &file.sets {
+            self.sets.insert((schema.to_owned(), name.clone()), parse(fields)?);
+        }
+        let defaults = parse(&file.defaults)?;
+        for entry in file.scope {
+            let mut kinds = Vec::with_capacity(entry.kind.len());
+            for kind in entry.kind {
+                let mut layers = vec![parse(&kind.rest.fields)?];
+                for name in &kind.rest.like {
+                    let set = self.sets.get(&(schema.to_owned(), name.clone())).cloned();
+                    layers.push(set.ok_or_else(|| ViewsError::Reference {
+                        path: path.to_owned(),
+                        what: "set of fields",
+                        name: name.clone(),
+                    })?);
+                }
+                layers.push(defaults.clone());
+                layers.retain(|layer| !layer.is_empty());
+                kinds.push(Arc::new(kind.into_scope_kind(layers)));
+            }
+            self.scopes.push(Scope { schema: schema.to_owned(), keys: entry.r#match, kinds });
+        }
+        if let Some(model) = file.model {
+            self.add_datasets(path, &model, file.dataset, &file.tables)?;
         }
         Ok(())
+    }
+
+    /// The same tables, where some fields of a schema are the same in every event: for logs whose
+    /// source somebody names.
+    #[must_use]
+    pub fn with_constants(&self, schema: &str, constants: &[(&str, &str)]) -> Views {
+        let constant = |(name, text): &(&str, &str)| {
+            ((*name).to_owned(), Expr::Constant(Value::string(*text)))
+        };
+        let layer: Arc<Names> = Arc::new(constants.iter().map(constant).collect());
+        let mut views = Views { derived: Arc::default(), ..self.clone() };
+        for scope in views.scopes.iter_mut().filter(|scope| scope.schema == schema) {
+            for kind in &mut scope.kinds {
+                Arc::make_mut(kind).layers.insert(0, layer.clone());
+            }
+        }
+        views
     }
 
     /// The kinds that serve a scope given by its keys, the scope's own kinds first.
@@ -220,7 +365,11 @@ impl Views {
     /// of them; when there is none, those that are more particular than what was asked for.
     /// What is not about Windows also runs on records no table knows, by their own names: then
     /// the last entry is `raw`.
+    /// Of a schema with a scope without keys, the keys `model` and `dataset` ask for a dataset.
     pub fn scope(&self, schema: &str, keys: &BTreeMap<Arc<str>, Arc<str>>) -> Vec<Arc<ScopeKind>> {
+        if let Some(model) = keys.get("model").filter(|_| self.is_open(schema)) {
+            return self.dataset_scope(schema, model, keys.get("dataset"));
+        }
         let of_schema = || self.scopes.iter().filter(|scope| scope.schema == schema);
         let asked = |(key, value): (&String, &String)| {
             keys.get(key.as_str()).is_some_and(|asked| **asked == **value)
@@ -237,10 +386,36 @@ impl Views {
         } else {
             of_schema().filter(narrower).flat_map(|scope| scope.kinds.clone()).collect()
         };
-        if keys.get("product").is_none_or(|product| **product != *"windows") {
+        if keys.get("product").is_none_or(|product| **product != *"windows")
+            && !self.is_open(schema)
+        {
             kinds.push(Arc::new(ScopeKind::raw()));
         }
         kinds
+    }
+
+    /// Whether a schema has a scope without keys.
+    fn is_open(&self, schema: &str) -> bool {
+        self.scopes.iter().any(|scope| scope.schema == schema && scope.keys.is_empty())
+    }
+
+    /// What serves a dataset, or all root datasets of a model.
+    fn dataset_scope(
+        &self,
+        schema: &str,
+        model: &Arc<str>,
+        dataset: Option<&Arc<str>>,
+    ) -> Vec<Arc<ScopeKind>> {
+        let key = [model.clone(), dataset.cloned().unwrap_or_default()];
+        let lock = || self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kinds) = lock().get(&key) {
+            return kinds.clone();
+        }
+        let kinds = self.scope(schema, &BTreeMap::new());
+        let asked = self.datasets.iter().filter(|own| own.is_asked(model, dataset));
+        let derived: Vec<Arc<ScopeKind>> = asked.flat_map(|own| own.kinds(&kinds)).collect();
+        lock().insert(key, derived.clone());
+        derived
     }
 }
 
@@ -266,7 +441,7 @@ fn meet(scopes: &[&Scope]) -> Vec<Arc<ScopeKind>> {
     let both = |a: &Arc<ScopeKind>, b: &Arc<ScopeKind>| {
         let mut both = (**a).clone();
         both.kinds.extend(b.kinds.iter().cloned());
-        both.fields.extend(b.fields.clone());
+        both.layers.splice(0..0, b.layers.iter().cloned());
         Arc::new(both)
     };
     own.iter().flat_map(|a| theirs.iter().map(move |b| both(a, b))).collect()
@@ -279,7 +454,15 @@ impl ScopeKind {
 
     /// Whether events of `kind` serve the scope.
     pub fn matches(&self, kind: &Kind) -> bool {
-        if self.raw { kind.is_unknown() } else { self.kinds.iter().all(|m| m.matches(kind)) }
+        if self.raw && self.kinds.is_empty() {
+            return kind.is_unknown();
+        }
+        self.kinds.iter().all(|m| m.matches(kind)) && !self.except.iter().any(|e| e.matches(kind))
+    }
+
+    /// Whether there may be kinds that both match.
+    fn may_meet(&self, other: &ScopeKind) -> bool {
+        self.kinds.iter().all(|own| other.kinds.iter().all(|their| own.may_meet(their)))
     }
 
     /// Which of a scope's entries give an event of `kind` its names: all that fit up to the first
@@ -298,13 +481,39 @@ impl ScopeKind {
 
     /// How a field of the schema reads, if the table says so.
     pub fn own_field(&self, name: &str) -> Option<&Expr> {
-        self.fields.get(name)
+        self.layers.iter().find_map(|layer| layer.get(name))
     }
 
     /// How a field of the schema reads.
     pub fn field(&self, name: &str) -> Expr {
-        let key: String = name.chars().filter(|c| *c != ' ').collect();
-        self.fields.get(&key).cloned().unwrap_or_else(|| Expr::Raw(key.into()))
+        let key = own_name(name);
+        match &self.dataset {
+            Some(dataset) => dataset.field(&key, self),
+            None => self.plain_field(&key),
+        }
+    }
+
+    /// Every name that the tables have for the kinds, each once and in order. Of a dataset these
+    /// are all names there are; else an event's own names read as well.
+    pub fn names(&self) -> Vec<Arc<str>> {
+        match &self.dataset {
+            Some(dataset) => dataset.fields().map(|(name, _)| name.clone()).collect(),
+            None => {
+                let names = self.layers.iter().flat_map(|layer| layer.keys());
+                let names: BTreeSet<&String> = names.collect();
+                names.into_iter().map(|name| name.as_str().into()).collect()
+            }
+        }
+    }
+
+    /// How a field reads that is not one of a dataset.
+    fn plain_field(&self, key: &str) -> Expr {
+        self.own_field(key).cloned().unwrap_or_else(|| Expr::Raw(key.into()))
+    }
+
+    /// The dataset whose fields are read here.
+    pub fn dataset(&self) -> Option<&Arc<Dataset>> {
+        self.dataset.as_ref()
     }
 
     /// The logs the kinds stand in: those of the match that is most particular about it.
@@ -329,19 +538,28 @@ impl ScopeKind {
 }
 
 impl KindEntry {
-    fn into_scope_kind(self, tables: &Tables) -> Result<ScopeKind, (String, ExprError)> {
-        let parse = |(name, text): (String, String)| match Expr::parse(&text, tables) {
-            Ok(expr) => Ok((name, expr)),
-            Err(error) => Err((name, error)),
-        };
+    fn into_scope_kind(self, layers: Vec<Arc<Names>>) -> ScopeKind {
         let KindEntry { rest, product, dataset, channel, provider, event_id } = self;
-        Ok(ScopeKind {
-            kinds: vec![KindMatch { product, dataset, channel, provider, event_id }],
+        let own = KindMatch { product, dataset, channel, provider, event_id };
+        ScopeKind {
+            raw: own == KindMatch::default(),
+            kinds: vec![own],
             when: rest.when,
             stand_in: rest.stand_in,
-            raw: false,
-            fields: rest.fields.into_iter().map(parse).collect::<Result<_, _>>()?,
-        })
+            layers,
+            dataset: None,
+            except: Vec::new(),
+        }
+    }
+}
+
+/// A field's name as the tables have it: without spaces, and without the `{}` that some tools
+/// write behind the name of a list.
+fn own_name(name: &str) -> Cow<'_, str> {
+    if name.contains(' ') || name.contains("{}") {
+        name.replace(' ', "").replace("{}", "").into()
+    } else {
+        name.into()
     }
 }
 

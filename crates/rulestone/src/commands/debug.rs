@@ -23,7 +23,7 @@ use crate::terminal::Talk;
 pub(crate) fn run(args: &DebugArgs, talk: &Talk) -> Result<Outcome> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     match args.what {
-        What::Tokens | What::Ast => texts(args, &mut out)?,
+        What::Tokens | What::Ast => texts(args, talk, &mut out)?,
         What::Ir => ir(args, talk, &mut out)?,
         What::Plan => plan(args, talk, &mut out)?,
         What::Events => events(args, talk, &mut out)?,
@@ -37,13 +37,16 @@ fn write(out: &mut impl Write, text: &str) -> Result<()> {
     writeln!(out, "{text}").map_err(|error| Ends::output("standard output", &error))
 }
 
-fn texts(args: &DebugArgs, out: &mut impl Write) -> Result<()> {
+fn texts(args: &DebugArgs, talk: &Talk, out: &mut impl Write) -> Result<()> {
+    let rules = crate::args::RuleArgs { rules: args.files.clone(), ..args.rules.clone() };
+    let environment = settings::environment(&rules, talk)?;
     for path in &args.files {
         let text = fs::read_to_string(path)
             .map_err(|error| Ends::input(format!("cannot read {}: {error}", path.display())))?;
+        let name = path.to_string_lossy();
         let printed = match args.what {
-            What::Tokens => containers::print_tokens(&text),
-            _ => containers::print_ast(&text),
+            What::Tokens => containers::print_tokens(&text, &name, &environment),
+            _ => containers::print_ast(&text, &name, &environment),
         };
         write(out, printed.trim_end())?;
     }
@@ -51,14 +54,9 @@ fn texts(args: &DebugArgs, out: &mut impl Write) -> Result<()> {
 }
 
 fn ir(args: &DebugArgs, talk: &Talk, out: &mut impl Write) -> Result<()> {
-    let rules = crate::args::RuleArgs {
-        rules: args.files.clone(),
-        only: args.rules.only.clone(),
-        min_severity: None,
-        placeholders: args.rules.placeholders.clone(),
-        views: None,
-        strict: false,
-    };
+    let own = args.rules.clone();
+    // What is asked for by its file is shown whatever sort it is.
+    let rules = crate::args::RuleArgs { rules: args.files.clone(), hunting: true, ..own };
     let ledger = settings::load_rules(&rules, 1, talk)?;
     for entry in &ledger.entries {
         for diagnostic in &entry.diagnostics {

@@ -79,9 +79,7 @@ fn rule_args(args: &ExplainArgs) -> RuleArgs {
         rules: if is_file { vec![file] } else { own.rules.clone() },
         only: if is_file { Vec::new() } else { vec![args.rule.clone()] },
         min_severity: None,
-        placeholders: own.placeholders.clone(),
-        views: own.views.clone(),
-        strict: own.strict,
+        ..own.clone()
     }
 }
 
@@ -99,6 +97,7 @@ fn describe(entry: &Entry, ledger: &Ledger, talk: &Talk, out: &mut String) {
     if !meta.description.is_empty() {
         let _ = writeln!(out, "  {}", meta.description.trim().replace('\n', "\n  "));
     }
+    said(entry, out);
     for diagnostic in &entry.diagnostics {
         let _ = writeln!(out, "{}", diagnose::render(entry, diagnostic, talk.data_color));
     }
@@ -115,6 +114,12 @@ fn describe(entry: &Entry, ledger: &Ledger, talk: &Talk, out: &mut String) {
                 };
                 let _ = writeln!(out, "\n{verb} {what} {} when", keys.join(", "));
                 sentence(filter, true, 1, out);
+            }
+            Source::Table { table, .. } => {
+                let _ = writeln!(out, "\nLooks at the table {}", table.name);
+            }
+            Source::Nothing { rows } => {
+                let _ = writeln!(out, "\nStarts with {rows} empty rows");
             }
             Source::RuleRef { rule: read, columns, .. } => {
                 let mut entries = ledger.entries.iter();
@@ -135,6 +140,39 @@ fn describe(entry: &Entry, ledger: &Ledger, talk: &Talk, out: &mut String) {
         });
     }
     let _ = writeln!(out);
+}
+
+/// What else the vendor says of the rule, and what he makes of its findings.
+fn said(entry: &Entry, out: &mut String) {
+    let meta = &entry.meta;
+    if !meta.kind.is_empty() {
+        let _ = writeln!(out, "  type: {}", meta.kind);
+    }
+    if !meta.maturity.is_empty() {
+        let _ = writeln!(out, "  status: {}", meta.maturity);
+    }
+    for (name, values) in &meta.more {
+        let _ = writeln!(out, "  {}: {}", name.replace('_', " "), values.join(", "));
+    }
+    let Ok(rule) = &entry.rule else { return };
+    let trigger = &rule.trigger;
+    if !meta.kind.is_empty() {
+        let raises = trigger.raises.words();
+        let raises =
+            if raises.is_empty() { "nothing unless asked".into() } else { raises.join(", ") };
+        let _ = writeln!(out, "  raises: {raises}");
+    }
+    if let Some(score) = trigger.risk_score {
+        let _ = writeln!(out, "  risk score: {score}");
+    }
+    for entity in &trigger.entities {
+        let role =
+            if entity.role.is_empty() { String::new() } else { format!(" ({})", entity.role) };
+        let _ = writeln!(out, "  {}: {}{role}", entity.kind, entity.field);
+    }
+    for drilldown in &entry.origin.drilldowns {
+        let _ = writeln!(out, "  drilldown: {}", drilldown.name);
+    }
 }
 
 /// An exception to the rule in plain words.
@@ -161,6 +199,10 @@ fn sentence(formula: &Formula, wanted: bool, depth: usize, out: &mut String) {
         Formula::Not(part) => sentence(part, !wanted, depth, out),
         Formula::Test(predicate) => {
             let _ = writeln!(out, "{indent}{}", in_words(predicate, wanted));
+        }
+        Formula::IsTrue(expr) => {
+            let lead = if wanted { "" } else { "not " };
+            let _ = writeln!(out, "{indent}{lead}{}", rulestone_ir::print_expr(expr));
         }
         Formula::Group(group) => {
             let _ = writeln!(out, "{indent}[{}]", group.name);
@@ -202,6 +244,7 @@ fn in_words(predicate: &Predicate, wanted: bool) -> String {
         Test::EndsWith(_) => ("ends with", "does not end with"),
         Test::Contains(_) => ("contains", "does not contain"),
         Test::Wildcard(_) => ("fits the pattern", "does not fit the pattern"),
+        Test::Term(..) => ("has the term", "does not have the term"),
         Test::Regex(_) => ("matches the expression", "does not match the expression"),
         Test::Cidr(_) => ("is an address in", "is no address in"),
         Test::Number(..) => ("is a number", "is not a number"),
@@ -278,6 +321,7 @@ fn with_state(
     let (settings, stop) = (ScanSettings::default(), AtomicBool::new(false));
     let state = run_strata(&plan, &judging, &settings, logs, &stop, |passed| match passed {
         Passed::Later(judged) => count(judged),
+        Passed::Refused(_) => {}
         Passed::Unit(outcome) => {
             tally.add(outcome.tally);
             outcome.hits.into_iter().for_each(&mut count);
@@ -343,6 +387,8 @@ fn on_logs(
                         raises,
                         evidence,
                         notes,
+                        row: None,
+                        part: 0,
                     };
                     if let Some(by) = exceptions.quiet(&hit, views) {
                         *quiet.entry(by).or_default() += 1;

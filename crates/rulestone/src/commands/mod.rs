@@ -1,6 +1,7 @@
 //! One file a verb.
 
 pub(crate) mod debug;
+pub(crate) mod drilldown;
 pub(crate) mod explain;
 pub(crate) mod rules;
 pub(crate) mod scan;

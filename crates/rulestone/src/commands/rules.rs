@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
-use rulestone_alerts::Exceptions;
 use rulestone_alerts::render::clean;
+use rulestone_alerts::{Exceptions, metadata};
 use rulestone_ir::{Exception, Status};
 use rulestone_rules::{Entry, Ledger, Skip};
 use serde_json::json;
@@ -52,7 +52,7 @@ pub(crate) fn summary(ledger: &Ledger) -> String {
     let count = |status| ledger.count(status);
     format!(
         "{} rules in {} files: {} exact, {} approximate, {} unsupported, {} invalid; {} loaded; \
-         {} files hold no rules{}",
+         {}{} files hold no rules{}",
         ledger.entries.len(),
         ledger.files,
         count(Status::Exact),
@@ -60,6 +60,10 @@ pub(crate) fn summary(ledger: &Ledger) -> String {
         count(Status::Unsupported),
         count(Status::Invalid),
         ledger.loaded().len(),
+        match ledger.companions {
+            0 => String::new(),
+            n => format!("{n} files are macros, lookups and the like; "),
+        },
         ledger.foreign.len(),
         match ledger.problems.len() {
             0 => String::new(),
@@ -105,6 +109,13 @@ fn ndjson<'e>(
             "loaded": entry.rule.is_ok(),
             "not_loaded": skip_reason(entry),
         });
+        let said = [("maturity", &entry.meta.maturity), ("type", &entry.meta.kind)];
+        for (name, word) in said.into_iter().filter(|(_, word)| !word.is_empty()) {
+            line[name] = json!(word);
+        }
+        for (name, value) in metadata(&entry.meta) {
+            line[name] = value;
+        }
         // Only where there may be some: without the argument nothing is said about them.
         if !exceptions.is_empty() {
             let own = excepted(entry, exceptions).into_iter().map(|exception| {
@@ -128,7 +139,10 @@ fn table<'e>(
     for entry in entries {
         let status = entry.status.as_str();
         let severity = entry.meta.severity.as_str();
-        writeln!(out, "{status:<11} {severity:<13} {}  {}", entry.meta.id, entry.meta.title)?;
+        let kind = entry.meta.kind.as_str();
+        let kind = if kind.is_empty() { String::new() } else { format!("  ({kind})") };
+        let (id, title) = (&entry.meta.id, &entry.meta.title);
+        writeln!(out, "{status:<11} {severity:<13} {id}  {title}{kind}")?;
         if let Some(reason) = skip_reason(entry) {
             writeln!(out, "            not loaded: {reason}")?;
         }

@@ -14,7 +14,7 @@ use rulestone_alerts::{
     Alert, Binding, Cost, Exceptions, Format, Judged, Judging, ListedRule, Passed, QuietAlert,
     QuietHits, Renderer, Report, Style, follow, run as run_strata,
 };
-use rulestone_engine::{LogFile, Plan, ScanSettings, StateCounts, UnitOutcome};
+use rulestone_engine::{LogFile, Plan, Refused, ScanSettings, StateCounts, UnitOutcome};
 use rulestone_events::{LogError, Settings, Tally};
 use rulestone_ir::{Severity, Status};
 use rulestone_rules::{Ledger, Skip};
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     };
     let exceptions = settings::load_exceptions(&args.exceptions, &args.rules, &ledger, talk)?;
     let views = settings::load_views(&args.rules)?;
-    let plan = Plan::new(ledger.loaded(), &views);
+    let plan = Plan::with_locate(ledger.loaded(), &views, settings::places(&args.rules)?);
     if size_of(&logs) >= LARGE {
         plan.prepare(wanted.scan.jobs);
     }
@@ -65,12 +65,14 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     };
     let scanning = started.elapsed();
 
-    let Pass { mut renderer, mut report, tally, progress, silent, failure, .. } = pass;
+    let Pass { mut renderer, mut report, tally, progress, silent, refused, failure, .. } = pass;
     let counts = counts.map_err(|error| Ends::output("temporary files", &error));
     if let Ok(counts) = &counts {
         report.set_state(*counts);
     }
     progress.finish();
+    refused.iter().for_each(|refused| talk.warn(refused));
+    report.add_note(REFUSED, refused.len() as u64);
     report.set_exceptions(exceptions.usage(tally.span()));
     let able = finish_report(&mut report, &ledger, &plan, &tally, loading + scanning);
     add_hints(&mut report, args, talk);
@@ -192,6 +194,8 @@ struct Pass<'l> {
     in_archive: Option<bool>,
     /// Archives of which no member was.
     silent: Vec<Arc<str>>,
+    /// Panes that were not worked through, a line each.
+    refused: Vec<String>,
     /// The first thing that went wrong while writing.
     failure: Option<io::Error>,
 }
@@ -206,6 +210,7 @@ impl<'l> Pass<'l> {
             logs,
             in_archive: None,
             silent: Vec::new(),
+            refused: Vec::new(),
             failure: None,
         }
     }
@@ -223,6 +228,7 @@ impl<'l> Pass<'l> {
             match passed {
                 Passed::Unit(outcome) => self.take(outcome, exceptions),
                 Passed::Later(judged) => self.take_judged(judged, exceptions),
+                Passed::Refused(refused) => self.refused.push(said(&refused, plan)),
             }
             if self.failure.is_some() {
                 stop.store(true, Ordering::Relaxed);
@@ -243,6 +249,7 @@ impl<'l> Pass<'l> {
             match passed {
                 Passed::Unit(outcome) => self.take(outcome, exceptions),
                 Passed::Later(judged) => self.take_judged(judged, exceptions),
+                Passed::Refused(refused) => self.refused.push(said(&refused, plan)),
             }
             if self.failure.is_some() {
                 stop.store(true, Ordering::Relaxed);
@@ -409,6 +416,16 @@ fn stats(
         "peak_rss_bytes": peak_memory(),
         "state": state_json(report.state()),
     })
+}
+
+const REFUSED: &str = "panes of rules were not worked through: see the warnings above";
+
+/// A pane that was not worked through, in one line.
+fn said(refused: &Refused, plan: &Plan) -> String {
+    let rule = &plan.rules()[refused.rule].meta;
+    let pane = refused.pane.map(|end| format!(" of the pane that ends at {end}"));
+    let pane = pane.unwrap_or_default();
+    format!("{}{pane} was not worked through: {}: {}", rule.title, refused.code, refused.message)
 }
 
 fn state_json(state: StateCounts) -> serde_json::Value {

@@ -11,8 +11,8 @@ use anyhow::Result;
 use rulestone_alerts::{Alert, Exceptions, Judged, Judging, Passed, QuietHits, run as run_strata};
 use rulestone_engine::{LogFile, Plan, ScanSettings};
 use rulestone_events::{LogError, Views};
-use rulestone_ir::Rule;
-use rulestone_rules::{Entry, Expect, Ledger, Skip, TestCase, TestProblem, find_tests};
+use rulestone_ir::{Clock, Rule, Schema};
+use rulestone_rules::{Entry, Expect, Ledger, Skip, TestCase, TestLog, TestProblem, find_tests};
 use serde_json::json;
 
 use crate::args::{RuleArgs, TestArgs};
@@ -28,6 +28,8 @@ enum Verdict {
     Failed(String),
     /// A log or the rule itself is missing; which. Never a pass.
     NoData(String),
+    /// Its author says that it can only be run by hand, and why.
+    Manual(String),
 }
 
 struct TestResult {
@@ -57,14 +59,16 @@ pub(crate) fn run(args: &TestArgs, talk: &Talk) -> Result<Outcome> {
         |wanted: fn(&Verdict) -> bool| results.iter().filter(|r| wanted(&r.verdict)).count();
     let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
     let no_data = count(|verdict| matches!(verdict, Verdict::NoData(_)));
-    let passed = results.len() - failed - no_data;
+    let manual = count(|verdict| matches!(verdict, Verdict::Manual(_)));
+    let passed = results.len() - failed - no_data - manual;
+    let by_hand = if manual > 0 { format!(", {manual} by hand") } else { String::new() };
     talk.say(&format!(
-        "{} tests: {passed} passed, {failed} failed, {no_data} without data",
+        "{} tests: {passed} passed, {failed} failed, {no_data} without data{by_hand}",
         results.len()
     ));
     if results.is_empty() {
         return Err(Ends::usage(
-            "no tests found: name rules with `regression_tests_path`, test files, or --data",
+            "no tests found: name rules that have some, test files, or --data",
         ));
     }
     Ok(if failed + no_data + problems.len() > 0 { Outcome::Findings } else { Outcome::Done })
@@ -78,9 +82,8 @@ fn rule_args(args: &TestArgs) -> RuleArgs {
         // A test of a rule that is not loaded by default is a test all the same.
         only: Vec::new(),
         min_severity: None,
-        placeholders: own.placeholders.clone(),
-        views: own.views.clone(),
-        strict: own.strict,
+        hunting: true,
+        ..own.clone()
     }
 }
 
@@ -107,9 +110,8 @@ impl<'v> Bench<'v> {
                 rules: vec![folder.clone()],
                 only: Vec::new(),
                 min_severity: None,
-                placeholders: args.placeholders.clone(),
-                views: None,
-                strict: false,
+                hunting: true,
+                ..args.clone()
             };
             ledgers.push((Some(folder.clone()), settings::load_rules(&named, jobs, talk)?));
         }
@@ -149,19 +151,26 @@ impl<'v> Bench<'v> {
     }
 
     fn run(&self, case: &TestCase) -> TestResult {
-        let no_data = |reason: String| TestResult {
+        let ended = |verdict: Verdict| TestResult {
             case: case.clone(),
-            verdict: Verdict::NoData(reason),
+            verdict,
             fired: BTreeMap::new(),
             count: 0,
         };
+        if let Some(reason) = &case.manual {
+            return ended(Verdict::Manual(reason.clone()));
+        }
+        let no_data = |reason: String| ended(Verdict::NoData(reason));
         let rule = match self.find(case).map(|entry| (&entry.rule, entry)) {
             Some((Ok(rule), _)) => rule,
             Some((Err(skip), entry)) => return no_data(not_loaded(skip, entry)),
             None => return no_data(format!("no rule is {}", case.rule)),
         };
-        if let Some(missing) = case.logs.iter().find(|log| !log.path.exists()) {
-            return no_data(format!("no such log: {}", missing.path.display()));
+        if let Some(missing) = case.logs.iter().find_map(TestLog::missing) {
+            return no_data(missing);
+        }
+        if case.logs.is_empty() {
+            return no_data("the test names no logs".to_owned());
         }
         let (fired, problem) = self.fire(rule, case);
         let count = fired.values().map(|records| records.len() as u64).sum();
@@ -183,53 +192,81 @@ impl<'v> Bench<'v> {
             ledger.entries.iter().any(|e| e.rule.as_ref().is_ok_and(|own| Arc::ptr_eq(own, rule)))
         };
         let rules = ledgers.find(has).map(|ledger| ledger.with_referred(rule));
-        let plan = Plan::new(rules.unwrap_or_default(), self.views);
-        let logs = case.logs.iter().flat_map(|log| {
-            let (files, _) = rulestone_events::find_logs(&log.path);
-            files.into_iter().map(|path| LogFile { lines: log.raw, ..settings::log_file(path) })
-        });
-        let logs: Vec<LogFile> = logs.collect();
-        let mut fired: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        let mut rules = rules.unwrap_or_default();
+        if let (true, Some(own)) = (case.one_run, rules.first_mut()) {
+            Arc::make_mut(own).clock = Clock::Whole;
+        }
+        // Logs of one origin run together; each origin has views of its own.
+        let mut fired = BTreeMap::new();
         let mut problem = None;
-        let stop = AtomicBool::new(false);
-        let mut fire = |alert: &Alert| {
-            // An alert on several events is where the last of them is.
-            if let Some(last) = alert.evidence.last().filter(|_| !alert.building_block) {
-                fired.entry(last.log.to_string()).or_default().push(last.event.record);
-            }
-        };
-        let exceptions = Exceptions::default();
-        let judging =
-            Judging { views: self.views, exceptions: &exceptions, quiet: QuietHits::Counted };
-        let mut fire = |judged: &Judged| {
-            if let Judged::Alert(alert) = judged {
-                fire(alert);
-            }
-        };
-        let ran = run_strata(&plan, &judging, &ScanSettings::default(), &logs, &stop, |passed| {
-            match passed {
-                Passed::Later(judged) => fire(&judged),
-                Passed::Unit(outcome) => {
-                    outcome.hits.iter().for_each(&mut fire);
-                    for (name, end) in outcome.members {
-                        // An archive may hold other things than logs beside them.
-                        if let Err(error) = end
-                            && !matches!(error, LogError::Unread(_))
-                        {
-                            problem.get_or_insert(format!("{name}: {error}"));
-                        }
-                    }
-                    if let Some(Err(error)) = outcome.end {
-                        problem.get_or_insert(format!("{}: {error}", logs[outcome.log].name));
-                    }
-                }
-            }
-        });
-        if let Err(error) = ran {
-            problem.get_or_insert(error.to_string());
+        let origins: BTreeSet<&[(&str, String)]> = case.logs.iter().map(|log| &*log.said).collect();
+        for said in origins {
+            let logs: Vec<&TestLog> = case.logs.iter().filter(|log| *log.said == *said).collect();
+            let said: Vec<(&str, &str)> =
+                said.iter().map(|(name, text)| (*name, &**text)).collect();
+            let views = self.views.with_constants(Schema::Splunk.as_str(), &said);
+            let views = if said.is_empty() { self.views } else { &views };
+            let found = fire(&rules, views, &logs, &mut fired);
+            problem = problem.or(found);
         }
         (fired, problem)
     }
+}
+
+/// Runs rules on logs and adds where they fire; returns what kept a log from being read.
+fn fire(
+    rules: &[Arc<Rule>],
+    views: &Views,
+    logs: &[&TestLog],
+    fired: &mut BTreeMap<String, Vec<u64>>,
+) -> Option<String> {
+    let plan = Plan::new(rules.to_vec(), views);
+    let logs = logs.iter().flat_map(|log| {
+        let (files, _) = rulestone_events::find_logs(&log.path);
+        files.into_iter().map(|path| LogFile { lines: log.raw, ..settings::log_file(path) })
+    });
+    let logs: Vec<LogFile> = logs.collect();
+    let mut problem = None;
+    let stop = AtomicBool::new(false);
+    let mut fire = |alert: &Alert| {
+        // An alert on several events is where the last of them is.
+        if let Some(last) = alert.evidence.last().filter(|_| !alert.building_block) {
+            fired.entry(last.log.to_string()).or_default().push(last.event.record);
+        }
+    };
+    let exceptions = Exceptions::default();
+    let judging = Judging { views, exceptions: &exceptions, quiet: QuietHits::Counted };
+    let mut fire = |judged: &Judged| {
+        if let Judged::Alert(alert) = judged {
+            fire(alert);
+        }
+    };
+    let ran = run_strata(&plan, &judging, &ScanSettings::default(), &logs, &stop, |passed| {
+        match passed {
+            Passed::Later(judged) => fire(&judged),
+            Passed::Refused(refused) => {
+                problem.get_or_insert(format!("{}: {}", refused.code, refused.message));
+            }
+            Passed::Unit(outcome) => {
+                outcome.hits.iter().for_each(&mut fire);
+                for (name, end) in outcome.members {
+                    // An archive may hold other things than logs beside them.
+                    if let Err(error) = end
+                        && !matches!(error, LogError::Unread(_))
+                    {
+                        problem.get_or_insert(format!("{name}: {error}"));
+                    }
+                }
+                if let Some(Err(error)) = outcome.end {
+                    problem.get_or_insert(format!("{}: {error}", logs[outcome.log].name));
+                }
+            }
+        }
+    });
+    if let Err(error) = ran {
+        problem.get_or_insert(error.to_string());
+    }
+    problem
 }
 
 fn not_loaded(skip: &Skip, entry: &Entry) -> String {
@@ -270,13 +307,16 @@ impl TestResult {
             Verdict::Passed => "passed",
             Verdict::Failed(_) => "failed",
             Verdict::NoData(_) => "no data",
+            Verdict::Manual(_) => "by hand",
         }
     }
 
     fn reason(&self) -> Option<&str> {
         match &self.verdict {
             Verdict::Passed => None,
-            Verdict::Failed(reason) | Verdict::NoData(reason) => Some(reason),
+            Verdict::Failed(reason) | Verdict::NoData(reason) | Verdict::Manual(reason) => {
+                Some(reason)
+            }
         }
     }
 }
@@ -341,10 +381,11 @@ fn junit(results: &[TestResult]) -> String {
     let count = |word: &str| results.iter().filter(|result| result.word() == word).count();
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"rulestone\" \
-         tests=\"{}\" failures=\"{}\" errors=\"{}\">\n",
+         tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n",
         results.len(),
         count("failed"),
-        count("no data")
+        count("no data"),
+        count("by hand")
     );
     for result in results {
         let name = escape(&result.case.name);
@@ -354,6 +395,9 @@ fn junit(results: &[TestResult]) -> String {
             Verdict::Passed => out += "/>\n",
             Verdict::Failed(reason) => {
                 out += &format!("><failure message=\"{}\"/></testcase>\n", escape(reason));
+            }
+            Verdict::Manual(reason) => {
+                out += &format!("><skipped message=\"{}\"/></testcase>\n", escape(reason));
             }
             Verdict::NoData(reason) => {
                 out += &format!("><error message=\"{}\"/></testcase>\n", escape(reason));
