@@ -91,10 +91,7 @@ fn readable<'r>(rule: &'r Rule, rules: &'r [Arc<Rule>]) -> impl Iterator<Item = 
 }
 
 /// What a formula is, as far as it follows from the predicates of which `known` says what they are.
-pub(crate) fn truth(
-    formula: &Formula,
-    known: &dyn Fn(&Predicate) -> Option<bool>,
-) -> Option<bool> {
+pub(crate) fn truth(formula: &Formula, known: &dyn Fn(&Predicate) -> Option<bool>) -> Option<bool> {
     match formula {
         Formula::And(parts) => all(parts.iter().map(|part| truth(part, known))),
         Formula::Or(parts) => {
@@ -135,6 +132,11 @@ fn constant(predicate: &Predicate, rule: &Rule) -> Option<bool> {
         "rule.language" => Value::string(rule.origin.language.as_str()),
         "severity" | "level" => Value::string(meta.severity.as_str()),
         "building_block" => Value::Bool(rule.trigger.building_block),
+        // Only rules of a vendor with sorts of rules say it.
+        "raises" if meta.kind.is_empty() => Value::Null,
+        "raises" => {
+            Value::list(rule.trigger.raises.words().iter().map(|word| Value::string(*word)))
+        }
         "attack.technique" => Value::list(meta.attack.techniques.iter().map(Value::string)),
         _ => return None,
     };
