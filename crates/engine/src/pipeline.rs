@@ -8,7 +8,7 @@
 //! * A [`Head`] is the stages directly behind a source that look at one row alone. They run where
 //!   an event is found, on any thread, so that what they drop is never kept.
 //! * A [`Pipeline`] is everything behind the heads. Rows of a pane are pushed source by source, in
-//!   the order of [`Pipeline::order`]; rows then run through the stages one by one, as far as each
+//!   the order of [`order`]; rows then run through the stages one by one, as far as each
 //!   lets them.
 //!
 //! What the stages keep is counted; a pane that needs more than the setting is refused as a whole,

@@ -252,6 +252,9 @@ pub enum Language {
 }
 
 impl Language {
+    /// All of them.
+    pub const ALL: [Language; 2] = [Language::Sigma, Language::Spl];
+
     /// The word in output.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -452,3 +452,63 @@ proptest! {
         prop_assert_eq!(print(&heads), print(&whole));
     }
 }
+
+/// Rows that have some of the columns which a source's pipeline names, in many combinations.
+fn rows_for(rule: &Rule, source: usize) -> Vec<Row> {
+    let mut columns = vec![Arc::from("_raw"), Arc::from("dest"), Arc::from("Processes.dest")];
+    if let Columns::Named(wanted) = wanted(rule, source) {
+        columns.extend(wanted);
+    }
+    let texts = ["x", "C:\\Windows\\cmd.exe", "4720", "1.5", "10.0.0.1", "{\"a\":[1,2]}"];
+    let mut number = 7_u64;
+    let mut next = || {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (number >> 33) as usize
+    };
+    (0..8)
+        .map(|at| {
+            let mut row: Row = Vec::new();
+            for name in columns.iter().filter(|name| &***name != TIME) {
+                let text = |at: usize| Value::string(texts[at % texts.len()]);
+                row.push((
+                    name.to_string(),
+                    match next() % 6 {
+                        0 => Value::Null,
+                        1 => Value::Integer(next() as i64 % 3),
+                        2 => Value::list([text(next()), text(next())]),
+                        _ => text(next()),
+                    },
+                ));
+            }
+            let time = Time::from_ticks((100 - at) * 600_000_000);
+            row.push((TIME.to_owned(), Value::Time(time)));
+            row
+        })
+        .collect()
+}
+
+#[test]
+fn published_searches() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora");
+    if !folder.is_dir() {
+        println!("skipped: ../shared/corpora is not there");
+        return;
+    }
+    let rules = [folder.join("rules")];
+    let mut environment = rulestone_rules::Environment::default();
+    let places = rulestone_rules::Places { rules: &rules, macros: &[], lookups: &[] };
+    rulestone_rules::read_companions(&places, &mut environment);
+    let selection = rulestone_rules::Selection::default();
+    let ledger = rulestone_rules::load(&rules, &environment, &selection, 2);
+    let (mut pipelines, mut results) = (0, 0);
+    for rule in ledger.loaded().iter().filter(|rule| rule.is_pipeline()) {
+        let sources: Vec<Vec<Row>> =
+            (0..rule.sources.len()).map(|source| rows_for(rule, source)).collect();
+        let whole = run_whole(rule, &sources);
+        let heads = run_with_heads(rule, &sources);
+        assert_eq!(print(&heads), print(&whole), "{}", rule.meta.title);
+        pipelines += 1;
+        results += usize::from(!whole.is_empty());
+    }
+    println!("{pipelines} pipelines, {results} with results");
+}

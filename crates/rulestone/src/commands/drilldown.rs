@@ -271,7 +271,6 @@ impl Place {
             Passed::Refused(own) => refused = Some(format!("{}: {}", own.code, own.message)),
             Passed::Unit(outcome) => outcome.hits.iter().for_each(&mut take),
             // What could not be worked through gave no rows.
-            Passed::Refused(_) => {}
         });
         ran.map_err(|error| Ends::output("temporary files", &error))?;
         refused.map_or(Ok(()), |refused| Err(Ends::input(refused)))

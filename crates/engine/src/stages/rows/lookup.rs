@@ -237,11 +237,11 @@ mod tests {
             max: Some(1),
             ..Matching::default()
         };
-        let globs = table("k v", &["*\\Net.exe|net", "net*|starts"], matching(MatchType::Wildcard));
+        let globs = table("k v", &["*/Net.exe|net", "net*|starts"], matching(MatchType::Wildcard));
         check(
             lookup(&globs, "k", "v", false),
-            "k='C:\\net.exe'\nk=NETSTAT\nk=other\n-",
-            "k='C:\\net.exe' v=net\nk=NETSTAT v=starts\nk=other\n-",
+            "k='C:/net.exe'\nk=NETSTAT\nk=other\n-",
+            "k='C:/net.exe' v=net\nk=NETSTAT v=starts\nk=other\n-",
         );
         let nets = ["10.0.0.0/8|inside", "2001:db8::/32|six", "1.2.3.4|one"];
         let nets = table("k v", &nets, matching(MatchType::Cidr));

@@ -130,7 +130,7 @@ pub(crate) fn rule(sources: usize, stages: Vec<(RowStage, Vec<Input>)>) -> Arc<R
         meta: Meta::default(),
         origin: Origin {
             vendor: Vendor::Query,
-            language: Language::Sigma,
+            language: Language::ALL[0],
             path: Arc::from("test"),
             span: Span::default(),
             tests: Vec::new(),
