@@ -5,8 +5,8 @@
 //! it stands and nothing escapes it; a value that is a network finds the addresses in it too.
 
 use rulestone_ir::{
-    Breakers, Case, Comparison, Expr, Field, Formula, Function, JoinKind, RowStage, Source, Span,
-    Test,
+    Breakers, Case, Comparison, Expr, Field, Formula, Function, JoinKind, RowStage, Schema, Source,
+    Span, Test,
 };
 use rulestone_value::{Glob, Piece};
 
@@ -180,7 +180,8 @@ impl Lowering<'_> {
         if let Some(source @ Source::Events { .. }) = source
             && let Some((scope, filter)) = source.filtered()
         {
-            *source = Source::Alerts { scope: scope.clone(), filter: filter.clone() };
+            let filter = all([filter.clone(), raising(&value.text.to_lowercase(), field.span)]);
+            *source = Source::Alerts { scope: scope.clone(), filter };
             return true;
         }
         false
@@ -345,4 +346,13 @@ fn modifier(name: &str, value: &str) -> Option<(End, String)> {
         _ => return None,
     };
     value.parse::<u32>().ok().map(|number| (end, format!("-{number}{unit}")))
+}
+
+/// The alerts that a store holds: not every rule adds to every one, and a rule that does not say
+/// adds to all.
+pub(super) fn raising(store: &str, span: Span) -> Formula {
+    let raises = || Field::Named { schema: Schema::Splunk, name: "raises".into() };
+    let says = test(raises(), Test::Exists, Case::Sensitive, span);
+    let has = test(raises(), Test::Equals(store.to_owned()), Case::Sensitive, span);
+    any([not(says), has])
 }
