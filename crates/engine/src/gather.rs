@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use rulestone_ir::{
-    Aggregator, Expr, Extractor, Field, Formula, Function, Input, Measured, RowStage, Rule,
+    Aggregator, BinBy, Expr, Extractor, Field, Formula, Function, Input, Measured, RowStage, Rule,
     StageKind, Target,
 };
 
@@ -17,18 +17,25 @@ use crate::pipeline::{TIME, head_stages};
 use crate::row::{EVIDENCE, Seen};
 
 /// Whether rows of a source may be gathered: no stage up to an aggregate asks for their time or
-/// place, and the aggregate only counts them or takes what is the same however often a row comes.
-pub(crate) fn gathers(rule: &Rule, source: usize) -> bool {
+/// place but to put it into bins, and the aggregate only counts them or takes what is the same
+/// however often a row comes. Gives the widths of those bins, in ticks: rows of one bin may be
+/// gathered.
+pub(crate) fn gathers(rule: &Rule, source: usize) -> Option<Vec<i64>> {
     let head = head_stages(rule, source);
     let last = head.last().map_or(Input::Source(source), |at| Input::Stage(*at));
     let mut readers = rule.stages.iter().filter(|stage| stage.inputs.contains(&last));
-    let (Some(next), None) = (readers.next(), readers.next()) else { return false };
-    let StageKind::Rows(RowStage::Aggregate(aggregate)) = &next.kind else { return false };
+    let (Some(next), None) = (readers.next(), readers.next()) else { return None };
+    let StageKind::Rows(RowStage::Aggregate(aggregate)) = &next.kind else { return None };
+    let mut bins = Vec::new();
     let timeless = head.iter().all(|at| match &rule.stages[*at].kind {
+        StageKind::Rows(RowStage::Bin { field, by: BinBy::Span(width), into }) => {
+            bins.push(width.ticks().max(1));
+            **field == *TIME && **into != *TIME
+        }
         StageKind::Rows(stage) => is_timeless(stage),
         _ => false,
     });
-    timeless
+    let gathers = timeless
         && next.inputs.len() == 1
         && aggregate.by.iter().all(|(field, _)| **field != *TIME)
         && aggregate.measures.iter().all(|measure| match (&measure.function, &measure.of) {
@@ -46,7 +53,8 @@ pub(crate) fn gathers(rule: &Rule, source: usize) -> bool {
                 of,
             ) => is_time(of) || measured_is_timeless(of),
             _ => false,
-        })
+        });
+    gathers.then_some(bins)
 }
 
 fn is_time(of: &Measured) -> bool {

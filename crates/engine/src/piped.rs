@@ -41,8 +41,8 @@ struct Inlet {
     head: OnceLock<Head>,
     /// When the source's turn is in a pane.
     turn: u32,
-    /// Whether its rows are gathered.
-    gathers: bool,
+    /// Whether its rows are gathered, and within bins of time of which widths.
+    gathers: Option<Vec<i64>>,
 }
 
 impl Pipe {
@@ -56,7 +56,8 @@ impl Pipe {
             rule.sources[source].filtered()?;
             let turn = turns.iter().position(|own| *own == source).unwrap_or(turns.len()) as u32;
             let (columns, head) = (wanted(rule, source), OnceLock::new());
-            let gathers = matches!(columns, Columns::Named(_)) && gathers(rule, source);
+            let named = matches!(columns, Columns::Named(_));
+            let gathers = gathers(rule, source).filter(|_| named);
             Some(Inlet { columns, head, turn, gathers })
         };
         Some(Pipe {
@@ -299,7 +300,9 @@ impl Piped {
         reading: (&mut dyn FnMut() -> Event, &ScopeKind),
     ) -> bool {
         let Some((inlet, head)) = pipe.inlet(source) else { return false };
-        let Some(row) = from.row.filter(|_| inlet.gathers && !self.live) else { return false };
+        let (Some(bins), Some(row)) = (&inlet.gathers, from.row.filter(|_| !self.live)) else {
+            return false;
+        };
         if intake.needs_event() {
             return false;
         }
@@ -307,6 +310,7 @@ impl Piped {
         self.key_of(intake, &panes, row);
         let time = from.time.map_or(i64::MIN, Time::ticks);
         let seen = Seen { time, origin: from.origin, source: source as u32 };
+        self.key.extend(bins.iter().map(|width| time.div_euclid(*width) as u64));
         let key = std::mem::take(&mut self.key);
         let mut gathering = std::mem::replace(&mut self.gathering, Gathering::new());
         gathering.add(&key, seen, || {
