@@ -4,12 +4,12 @@
 //! alone run at once; what is left waits, sorted, for the stages over panes.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
-use rulestone_events::{Batch, Event, Expr, RAW, ScopeKind};
+use rulestone_events::{Batch, Column, Event, Expr, RAW, ScopeKind};
 use rulestone_ir::{Clock, Rule};
 use rulestone_value::{Time, Value};
 
@@ -91,7 +91,7 @@ impl Pipe {
         // The head gives the first slots to the columns, in their order.
         let columns = names.iter().enumerate().filter(|(_, name)| ***name != *TIME);
         let columns = columns.map(|(slot, name)| (slot, settle(scope_kind.field(name))));
-        Some(Intake::Named(columns.collect()))
+        Some(Intake::named(columns.collect()))
     }
 
     /// A result as columns by name, in the order that the stages give them.
@@ -113,26 +113,43 @@ pub(crate) fn output(slots: &[Slot], row: &Tuple, names: &Names) -> Vec<(Arc<str
 /// How the columns of a source read from one kind of events.
 #[derive(Debug, Clone)]
 pub(crate) enum Intake {
-    /// These, by their slots.
-    Named(Vec<(Slot, Expr)>),
+    /// These.
+    Named(Named),
     /// All that the view and the event have.
     All,
 }
 
+/// Columns that are read one by one.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    /// By their slots.
+    columns: Vec<(Slot, Expr)>,
+    /// The event's own fields that they read, each once, in order.
+    inputs: Vec<Arc<str>>,
+    /// Whether one of them is the event's own text.
+    rendered: bool,
+}
+
 impl Intake {
+    fn named(columns: Vec<(Slot, Expr)>) -> Intake {
+        let inputs = columns.iter().flat_map(|(_, expr)| expr.inputs());
+        let inputs: BTreeSet<Arc<str>> = inputs.collect();
+        let rendered = inputs.contains(RAW);
+        Intake::Named(Named { columns, inputs: inputs.into_iter().collect(), rendered })
+    }
+
     /// The event's own fields that it reads.
-    pub(crate) fn inputs(&self) -> impl Iterator<Item = Arc<str>> {
-        let named = match self {
-            Intake::Named(columns) => columns.as_slice(),
+    pub(crate) fn inputs(&self) -> &[Arc<str>] {
+        match self {
+            Intake::Named(named) => &named.inputs,
             Intake::All => &[],
-        };
-        named.iter().flat_map(|(_, expr)| expr.inputs())
+        }
     }
 
     /// Whether the event has to be decoded whole.
     fn needs_event(&self) -> bool {
         match self {
-            Intake::Named(_) => self.inputs().any(|name| *name == *RAW),
+            Intake::Named(named) => named.rendered,
             Intake::All => true,
         }
     }
@@ -268,13 +285,14 @@ impl Piped {
         if intake.needs_event() {
             let event = event();
             match intake {
-                Intake::Named(columns) => columns.iter().for_each(|(slot, expr)| {
+                Intake::Named(named) => named.columns.iter().for_each(|(slot, expr)| {
                     row.set(*slot, expr.value(&|name| event.value(name)));
                 }),
                 Intake::All => all_columns(&event, scope_kind, &mut run.names, &mut row),
             }
-        } else if let Intake::Named(columns) = intake {
-            columns.iter().for_each(|(slot, expr)| row.set(*slot, expr.value(from.get)));
+        } else if let Intake::Named(named) = intake {
+            let columns = named.columns.iter();
+            columns.for_each(|(slot, expr)| row.set(*slot, expr.value(from.get)));
         }
         if let (Some(time), Some(slot)) = (from.time, run.names.find(TIME)) {
             row.set(slot, Value::Time(time));
@@ -312,6 +330,16 @@ impl Piped {
         let seen = Seen { time, origin: from.origin, source: source as u32 };
         self.key.extend(bins.iter().map(|width| time.div_euclid(*width) as u64));
         let key = std::mem::take(&mut self.key);
+        let columned = std::mem::take(&mut self.columned);
+        let places = columned.get(&(std::ptr::from_ref(intake) as usize));
+        let get = |name: &str| {
+            let at = intake.inputs().binary_search_by(|own| (**own).cmp(name)).ok();
+            let place = at.and_then(|at| *places?.places.get(at)?);
+            let BatchRow { batch, row, .. } = row;
+            let value = |column: &Column| batch.dictionary(column).value(column.codes[row]);
+            place.map_or(Value::Null, |at| value(&batch.columns[at]))
+        };
+        let from = &From { get: &get, ..*from };
         let mut gathering = std::mem::replace(&mut self.gathering, Gathering::new());
         gathering.add(&key, seen, || {
             self.take_in(pipe, (rule, source), intake, from, reading);
@@ -327,6 +355,7 @@ impl Piped {
             Kept { rule, source, turn: inlet.turn, stratum, panes, rows }
         });
         (self.key, self.gathering) = (key, gathering);
+        self.columned = columned;
         if self.gathering.is_full() {
             self.hand_on();
         }
@@ -343,11 +372,8 @@ impl Piped {
             places: Vec::new(),
         });
         if columned.number != number {
-            let mut names: Vec<Arc<str>> = intake.inputs().collect();
-            names.sort();
-            names.dedup();
             let place = |name: &Arc<str>| batch.columns.iter().position(|own| own.name == *name);
-            columned.places = names.iter().map(place).collect();
+            columned.places = intake.inputs().iter().map(place).collect();
             let there = columned.places.iter().flatten().map(|at| &batch.columns[*at]);
             let mix = |all: u64, epoch: u64| all.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ epoch;
             columned.epochs = there.map(|own| batch.dictionary(own).epoch()).fold(0, mix);
