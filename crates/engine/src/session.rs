@@ -377,13 +377,12 @@ fn read_units(
         let Some(positions) = units.get(&at) else { continue };
         let name = unit.place.log.clone();
         // No column is wanted, only the places of the rows.
-        ingest.read(unit.into_records(), &Fields::Some(Vec::new()), |batch| {
+        let wanted = |position: usize| positions.contains(&(position as u32));
+        ingest.read_where(unit.into_records(), &Fields::Some(Vec::new()), wanted, |batch| {
             for row in batch.rows {
                 let position = row.position() as u32;
-                if positions.contains(&position) {
-                    let origin = Origin { log, record: row.record, unit: at, position };
-                    events.insert(origin, (name.clone(), batch.event(row)));
-                }
+                let origin = Origin { log, record: row.record, unit: at, position };
+                events.insert(origin, (name.clone(), batch.event(row)));
             }
         });
     }
