@@ -63,13 +63,26 @@ pub(crate) fn entities(rule: &Rule, row: &Row, seen: Vec<Entity>) -> Vec<Entity>
     let mut entities: Vec<Entity> = Vec::new();
     let own = rule.trigger.entities.iter().flat_map(|field| of_field(field, row));
     for entity in own.chain(seen) {
-        let known =
-            |own: &Entity| own.kind == entity.kind && own.value.eq_ignore_ascii_case(&entity.value);
-        if !entities.iter().any(known) {
+        if !entities.iter().any(|known| is_same(known, &entity)) {
             entities.push(entity);
         }
     }
     entities
+}
+
+/// Whether two names are of one thing. Columns often have names without what stands before or
+/// behind them in events: a user's domain, a program's folder, a host's network.
+fn is_same(known: &Entity, other: &Entity) -> bool {
+    let name = match known.kind {
+        EntityType::User | EntityType::Process if !known.value.contains('\\') => {
+            other.value.rsplit('\\').next()
+        }
+        EntityType::Host if !known.value.contains('.') => other.value.split('.').next(),
+        _ => None,
+    };
+    known.kind == other.kind
+        && (known.value.eq_ignore_ascii_case(&other.value)
+            || name.is_some_and(|name| known.value.eq_ignore_ascii_case(name)))
 }
 
 fn of_field(field: &EntityField, row: &Row) -> Vec<Entity> {
@@ -135,7 +148,11 @@ mod tests {
             role: Some(Role::Actor),
             score: None,
         };
-        let seen = vec![seen(EntityType::User, "AMY"), seen(EntityType::Process, "C:\\a.exe")];
+        let seen = vec![
+            seen(EntityType::Host, "WS01.corp.example"),
+            seen(EntityType::User, "CORP\\AMY"),
+            seen(EntityType::Process, "C:\\a.exe"),
+        ];
         let found = entities(&rule, &row(), seen);
         let texts = found.iter().map(|entity| {
             let role = entity.role.map_or("", Role::as_str);

@@ -13,6 +13,17 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// Whether two words are one by more than their case and punctuation, but for one letter of a
+/// longer word.
+pub(crate) fn is_slip(a: &str, b: &str) -> bool {
+    const LONG: usize = 6;
+    let letters = |word: &str| -> String {
+        word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let (a, b) = (letters(a), letters(b));
+    a == b || a.len().min(b.len()) >= LONG && distance(&a, &b) == 1
+}
+
 /// Insertions, deletions and replacements that turn `a` into `b`.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
@@ -32,6 +43,22 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slips_of_the_pen() {
+        let cases = [
+            ("Share_Name", "ShareName", true),
+            ("process_guidr", "process_guid", true),
+            ("Recipients", "Recipients{}", true),
+            ("user", "User", true),
+            ("user", "users", false),
+            ("process_id", "process", false),
+            ("user_arn", "userName", false),
+        ];
+        for (a, b, expected) in cases {
+            assert_eq!(is_slip(a, b), expected, "{a} {b}");
+        }
+    }
 
     #[test]
     fn near_words_are_suggested_and_far_ones_are_not() {

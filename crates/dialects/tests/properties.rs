@@ -55,9 +55,13 @@ fn rule_text() -> impl Strategy<Value = String> {
 }
 
 fn read_everything(text: &str) -> Result<(), TestCaseError> {
-    print_tokens(text, "x.yml", &Environment::default());
-    print_ast(text, "x.yml", &Environment::default());
-    for reading in read(text, "x.yml", &Environment::default()) {
+    read_as(text, "x.yml")
+}
+
+fn read_as(text: &str, path: &str) -> Result<(), TestCaseError> {
+    print_tokens(text, path, &Environment::default());
+    print_ast(text, path, &Environment::default());
+    for reading in read(text, path, &Environment::default()) {
         for diagnostic in &reading.diagnostics {
             let span = diagnostic.span;
             prop_assert!(text.get(span.start..span.end).is_some(), "{diagnostic:?}");
@@ -94,6 +98,17 @@ proptest! {
     fn any_rule_is_read(text in rule_text()) {
         read_everything(&format!("logsource:\n  product: x\ndetection:\n  a: b\n{text}"))?;
         read_everything(&text)?;
+    }
+
+    #[test]
+    fn any_detection_and_saved_search_is_read(text in rule_text(), quoted in "\\PC{0,60}") {
+        read_everything(&format!("name: x\ntype: TTP\nsearch: {text}"))?;
+        read_everything(&format!("type: TTP\nsearch: 'a=1  b\n  {}'\n{text}", quoted.replace('\'', "''")))?;
+        read_everything(&format!("type: TTP\nsearch: \"a | \\\n  {quoted}\"\nrba:\n  {text}"))?;
+        read_everything(&format!("type: TTP\nsearch: >-\n  a\n\n  {quoted}\ntags:\n  {text}"))?;
+        read_as(&text, "x.spl")?;
+        read_as(&format!("# {quoted}\n{text}"), "x.spl")?;
+        read_as(&format!("[{quoted}]\nsearch = {quoted} \\\n{text}\n"), "savedsearches.conf")?;
     }
 
     #[test]

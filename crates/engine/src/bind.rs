@@ -674,7 +674,7 @@ impl<'p> Binder<'p> {
             let feeds = self.rules.iter().flat_map(|rule| &rule.feeds);
             let intakes = self.rules.iter().flat_map(|rule| &rule.intake);
             let inputs = tested.chain(feeds.flat_map(Feed::inputs));
-            let inputs = inputs.chain(intakes.flat_map(Intake::inputs));
+            let inputs = inputs.chain(intakes.flat_map(|intake| intake.inputs().to_vec()));
             Fields::Some(inputs.collect::<BTreeSet<_>>().into_iter().collect())
         };
         Program {

@@ -70,6 +70,7 @@ impl Session<'_> {
         let taker = Taker { plan: self.plan, make: &make, phase };
         let mut reader = UnitReader::new(taker, &self.settings);
         reader.rows.set_live();
+        reader.piped.set_live();
         let joiner = Joiner::new(taker, &self.settings, &ingest_settings(&self.settings));
         let strata = self.plan.strata().count().max(1);
         let mut following = Following {

@@ -20,6 +20,7 @@ mod eval;
 mod explain;
 mod feed;
 mod follow;
+mod gather;
 mod join;
 mod live;
 mod locate;

@@ -6,9 +6,9 @@ use rulestone_value::{Time, Value};
 use crate::Plan;
 use crate::feed::hash;
 use crate::piped::output;
-use crate::pipeline::{Pipeline, PipelineSettings};
-use crate::row::{Names, Proof, Seen, Slot, Tuple};
-use crate::spool::{Line, decode};
+use crate::pipeline::{Pipeline, PipelineSettings, TIME};
+use crate::row::{Names, Seen, Slot, Tuple};
+use crate::spool::{Line, decode, get_proof};
 use crate::stages::rows::Refusal;
 use crate::stages::{Finding, Mark};
 
@@ -137,10 +137,11 @@ impl Open {
             self.source = Some((key.source, slots));
         }
         let seen = Seen { time: key.time.0, origin: key.origin, source: key.source };
-        let mut row = Tuple { values: Vec::new(), proof: Proof::of(seen) };
+        let (proof, columns) = get_proof(&line.columns, seen);
+        let mut row = Tuple { values: Vec::new(), proof };
         let names = pipeline.names_mut();
         let slots = self.source.as_ref().map_or(&[][..], |(_, slots)| slots);
-        decode(&line.columns, |column, value| {
+        decode(columns, |column, value| {
             let slot = match column {
                 Ok(slot) => slots.get(slot).copied(),
                 Err(name) => Some(names.slot(name)),
@@ -149,6 +150,11 @@ impl Open {
                 row.set(slot, value);
             }
         });
+        // Of rows that were gathered the columns are those of one; the latest says when.
+        if let (true, Some(last)) = (row.proof.times > 1, row.proof.last) {
+            let time = pipeline.names_mut().slot(TIME);
+            row.set(time, Value::Time(Time::from_ticks(last.time)));
+        }
         pipeline.push(key.source as usize, row)
     }
 
@@ -170,7 +176,7 @@ fn finding(rule: u32, row: &Tuple, names: &Names, slots: &[Slot]) -> Option<Find
     let last = mark(row.proof.last.as_ref()?);
     let evidence: Vec<Mark> = row.proof.first.iter().map(mark).collect();
     let from = evidence.first()?.time;
-    let own_time = names.find("_time").and_then(|slot| row.get(slot).time());
+    let own_time = names.find(TIME).and_then(|slot| row.get(slot).time());
     let columns = output(slots, row, names);
     let named = columns.iter().flat_map(|(name, value)| [Value::string(&**name), value.clone()]);
     Some(Finding {

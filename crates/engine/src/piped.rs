@@ -4,15 +4,16 @@
 //! alone run at once; what is left waits, sorted, for the stages over panes.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
-use rulestone_events::{Event, Expr, RAW, ScopeKind};
+use rulestone_events::{Batch, Column, Event, Expr, RAW, ScopeKind};
 use rulestone_ir::{Clock, Rule};
 use rulestone_value::{Time, Value};
 
+use crate::gather::{Gathering, gathers};
 use crate::order::Origin;
 use crate::pipeline::{
     Columns, Head, PipelineSettings, TIME, is_row_wise, order, result_slots, wanted,
@@ -20,7 +21,7 @@ use crate::pipeline::{
 use crate::reference::field_value;
 use crate::row::{Names, Proof, Seen, Slot, Tuple};
 use crate::run::Collected;
-use crate::spool::{Key, Line, Spool, encode};
+use crate::spool::{Key, Line, Spool, encode, put_proof};
 use crate::stages::rows::{Refusal, Run};
 use crate::{Plan, ScanSettings};
 
@@ -40,6 +41,8 @@ struct Inlet {
     head: OnceLock<Head>,
     /// When the source's turn is in a pane.
     turn: u32,
+    /// Whether its rows are gathered, and within bins of time of which widths.
+    gathers: Option<Vec<i64>>,
 }
 
 impl Pipe {
@@ -52,7 +55,10 @@ impl Pipe {
         let inlet = |source: usize| {
             rule.sources[source].filtered()?;
             let turn = turns.iter().position(|own| *own == source).unwrap_or(turns.len()) as u32;
-            Some(Inlet { columns: wanted(rule, source), head: OnceLock::new(), turn })
+            let (columns, head) = (wanted(rule, source), OnceLock::new());
+            let named = matches!(columns, Columns::Named(_));
+            let gathers = gathers(rule, source).filter(|_| named);
+            Some(Inlet { columns, head, turn, gathers })
         };
         Some(Pipe {
             rule: rule.clone(),
@@ -85,7 +91,7 @@ impl Pipe {
         // The head gives the first slots to the columns, in their order.
         let columns = names.iter().enumerate().filter(|(_, name)| ***name != *TIME);
         let columns = columns.map(|(slot, name)| (slot, settle(scope_kind.field(name))));
-        Some(Intake::Named(columns.collect()))
+        Some(Intake::named(columns.collect()))
     }
 
     /// A result as columns by name, in the order that the stages give them.
@@ -107,26 +113,43 @@ pub(crate) fn output(slots: &[Slot], row: &Tuple, names: &Names) -> Vec<(Arc<str
 /// How the columns of a source read from one kind of events.
 #[derive(Debug, Clone)]
 pub(crate) enum Intake {
-    /// These, by their slots.
-    Named(Vec<(Slot, Expr)>),
+    /// These.
+    Named(Named),
     /// All that the view and the event have.
     All,
 }
 
+/// Columns that are read one by one.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    /// By their slots.
+    columns: Vec<(Slot, Expr)>,
+    /// The event's own fields that they read, each once, in order.
+    inputs: Vec<Arc<str>>,
+    /// Whether one of them is the event's own text.
+    rendered: bool,
+}
+
 impl Intake {
+    fn named(columns: Vec<(Slot, Expr)>) -> Intake {
+        let inputs = columns.iter().flat_map(|(_, expr)| expr.inputs());
+        let inputs: BTreeSet<Arc<str>> = inputs.collect();
+        let rendered = inputs.contains(RAW);
+        Intake::Named(Named { columns, inputs: inputs.into_iter().collect(), rendered })
+    }
+
     /// The event's own fields that it reads.
-    pub(crate) fn inputs(&self) -> impl Iterator<Item = Arc<str>> {
-        let named = match self {
-            Intake::Named(columns) => columns.as_slice(),
+    pub(crate) fn inputs(&self) -> &[Arc<str>] {
+        match self {
+            Intake::Named(named) => &named.inputs,
             Intake::All => &[],
-        };
-        named.iter().flat_map(|(_, expr)| expr.inputs())
+        }
     }
 
     /// Whether the event has to be decoded whole.
     fn needs_event(&self) -> bool {
         match self {
-            Intake::Named(_) => self.inputs().any(|name| *name == *RAW),
+            Intake::Named(named) => named.rendered,
             Intake::All => true,
         }
     }
@@ -138,6 +161,37 @@ pub(crate) struct From<'a> {
     pub(crate) origin: Origin,
     /// A value of the event by its own name.
     pub(crate) get: &'a dyn Fn(&str) -> Value,
+    /// The row of the batch that it is, where it is one.
+    pub(crate) row: Option<BatchRow<'a>>,
+}
+
+/// A row of a batch.
+#[derive(Clone, Copy)]
+pub(crate) struct BatchRow<'a> {
+    pub(crate) batch: &'a Batch<'a>,
+    pub(crate) row: usize,
+    /// The batch's number among those of the thread.
+    pub(crate) number: u64,
+}
+
+/// Rows that were gathered: what they are, and where they go.
+struct Kept {
+    rule: usize,
+    source: usize,
+    turn: u32,
+    stratum: usize,
+    panes: Panes,
+    /// As they go into the spool.
+    rows: Vec<Box<[u8]>>,
+}
+
+/// Where the columns are in a batch that an intake reads.
+struct Columned {
+    /// The batch that this is about.
+    number: u64,
+    /// Of all their dictionaries.
+    epochs: u64,
+    places: Vec<Option<usize>>,
 }
 
 /// What one thread keeps of pipelines.
@@ -153,6 +207,12 @@ pub(crate) struct Piped {
     refused: Vec<(usize, Refusal)>,
     rows: Vec<Tuple>,
     bytes: Vec<u8>,
+    gathering: Gathering<Kept>,
+    /// By the address of the intake, which lives as long as the plan.
+    columned: HashMap<usize, Columned, RandomState>,
+    key: Vec<u64>,
+    /// Whether rows are wanted as soon as they come.
+    live: bool,
 }
 
 /// Panes that one row is put into at most.
@@ -175,11 +235,21 @@ impl Piped {
             refused: Vec::new(),
             rows: Vec::new(),
             bytes: Vec::new(),
+            gathering: Gathering::new(),
+            columned: HashMap::default(),
+            key: Vec::new(),
+            live: false,
         }
     }
 
+    /// Hands on every row as it comes: its log is still being written.
+    pub(crate) fn set_live(&mut self) {
+        self.live = true;
+    }
+
     /// Hands over what waits.
-    pub(crate) fn collect_into(self, collected: &mut Collected) -> io::Result<()> {
+    pub(crate) fn collect_into(mut self, collected: &mut Collected) -> io::Result<()> {
+        self.hand_on();
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -215,13 +285,14 @@ impl Piped {
         if intake.needs_event() {
             let event = event();
             match intake {
-                Intake::Named(columns) => columns.iter().for_each(|(slot, expr)| {
+                Intake::Named(named) => named.columns.iter().for_each(|(slot, expr)| {
                     row.set(*slot, expr.value(&|name| event.value(name)));
                 }),
                 Intake::All => all_columns(&event, scope_kind, &mut run.names, &mut row),
             }
-        } else if let Intake::Named(columns) = intake {
-            columns.iter().for_each(|(slot, expr)| row.set(*slot, expr.value(from.get)));
+        } else if let Intake::Named(named) = intake {
+            let columns = named.columns.iter();
+            columns.for_each(|(slot, expr)| row.set(*slot, expr.value(from.get)));
         }
         if let (Some(time), Some(slot)) = (from.time, run.names.find(TIME)) {
             row.set(slot, Value::Time(time));
@@ -233,6 +304,119 @@ impl Piped {
             self.refused.push((rule, refusal));
         }
         !self.rows.is_empty()
+    }
+
+    /// Takes a hit whose row is one of many that agree in all but their time, and may be gathered
+    /// with them; returns whether it was.
+    pub(crate) fn gather(
+        &mut self,
+        pipe: &Pipe,
+        (rule, source): (usize, usize),
+        stratum: usize,
+        intake: &Intake,
+        from: &From<'_>,
+        reading: (&mut dyn FnMut() -> Event, &ScopeKind),
+    ) -> bool {
+        let Some((inlet, head)) = pipe.inlet(source) else { return false };
+        let (Some(bins), Some(row)) = (&inlet.gathers, from.row.filter(|_| !self.live)) else {
+            return false;
+        };
+        if intake.needs_event() {
+            return false;
+        }
+        let Some(panes) = Panes::of(pipe.rule.clock, from.time) else { return false };
+        self.key_of(intake, &panes, row);
+        let time = from.time.map_or(i64::MIN, Time::ticks);
+        let seen = Seen { time, origin: from.origin, source: source as u32 };
+        self.key.extend(bins.iter().map(|width| time.div_euclid(*width) as u64));
+        let key = std::mem::take(&mut self.key);
+        let columned = std::mem::take(&mut self.columned);
+        let places = columned.get(&(std::ptr::from_ref(intake) as usize));
+        let get = |name: &str| {
+            let at = intake.inputs().binary_search_by(|own| (**own).cmp(name)).ok();
+            let place = at.and_then(|at| *places?.places.get(at)?);
+            let BatchRow { batch, row, .. } = row;
+            let value = |column: &Column| batch.dictionary(column).value(column.codes[row]);
+            place.map_or(Value::Null, |at| value(&batch.columns[at]))
+        };
+        let from = &From { get: &get, ..*from };
+        let mut gathering = std::mem::replace(&mut self.gathering, Gathering::new());
+        gathering.add(&key, seen, || {
+            self.take_in(pipe, (rule, source), intake, from, reading);
+            let known = head.names().all().len();
+            let mut rows = Vec::with_capacity(self.rows.len());
+            if let Some(run) = self.runs.get(&(rule, source)) {
+                for row in self.rows.drain(..) {
+                    self.bytes.clear();
+                    encode(row.columns(), &run.names, known, &mut self.bytes);
+                    rows.push(self.bytes.as_slice().into());
+                }
+            }
+            Kept { rule, source, turn: inlet.turn, stratum, panes, rows }
+        });
+        (self.key, self.gathering) = (key, gathering);
+        self.columned = columned;
+        if self.gathering.is_full() {
+            self.hand_on();
+        }
+        true
+    }
+
+    /// What a row is known by: who reads it how, its panes, and the codes of its values.
+    fn key_of(&mut self, intake: &Intake, panes: &Panes, row: BatchRow<'_>) {
+        let address = std::ptr::from_ref(intake) as usize;
+        let BatchRow { batch, row, number } = row;
+        let columned = self.columned.entry(address).or_insert_with(|| Columned {
+            number: u64::MAX,
+            epochs: 0,
+            places: Vec::new(),
+        });
+        if columned.number != number {
+            let place = |name: &Arc<str>| batch.columns.iter().position(|own| own.name == *name);
+            columned.places = intake.inputs().iter().map(place).collect();
+            let there = columned.places.iter().flatten().map(|at| &batch.columns[*at]);
+            let mix = |all: u64, epoch: u64| all.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ epoch;
+            columned.epochs = there.map(|own| batch.dictionary(own).epoch()).fold(0, mix);
+            columned.number = number;
+        }
+        self.key.clear();
+        self.key.extend([address as u64, columned.epochs, panes.next as u64, panes.left as u64]);
+        let code = |at: &Option<usize>| at.map_or(0, |at| batch.columns[at].codes[row].index());
+        self.key.extend(columned.places.iter().map(|at| code(at) as u64));
+    }
+
+    /// Hands on what was gathered.
+    fn hand_on(&mut self) {
+        for gathered in self.gathering.take() {
+            let Kept { rule, source, turn, stratum, panes, rows } = &gathered.rows;
+            for (part, columns) in rows.iter().enumerate() {
+                self.bytes.clear();
+                let proof = Proof {
+                    first: gathered.first.clone(),
+                    last: Some(gathered.last),
+                    total: gathered.times,
+                    times: gathered.times,
+                };
+                put_proof(&proof, &mut self.bytes);
+                self.bytes.extend_from_slice(columns);
+                for pane in panes.clone() {
+                    let key = Key {
+                        rule: *rule as u32,
+                        pane,
+                        turn: *turn,
+                        source: *source as u32,
+                        time: Reverse(gathered.last.time),
+                        origin: gathered.last.origin,
+                        part: part as u32,
+                    };
+                    if self.failed.is_none()
+                        && let Err(error) = self.spools[*stratum].push(key, &self.bytes)
+                    {
+                        self.failed = Some(error);
+                    }
+                }
+            }
+        }
     }
 
     /// The rows that [`Piped::take_in`] made last, as results.
@@ -262,6 +446,7 @@ impl Piped {
         };
         for (part, row) in self.rows.drain(..).enumerate() {
             self.bytes.clear();
+            put_proof(&Proof::default(), &mut self.bytes);
             encode(row.columns(), &run.names, known, &mut self.bytes);
             for pane in panes.clone() {
                 let key = Key {

@@ -28,6 +28,7 @@ use rulestone_value::{Time, Value};
 use crate::row::{Names, Slot, Tuple};
 use crate::stages::rows::{Memory, Refusal, Run, Tools, Work};
 pub(crate) use columns::{Columns, TIME, wanted};
+pub(crate) use head::stages as head_stages;
 pub(crate) use head::{Head, is_row_wise};
 
 /// How pipelines run.

@@ -96,6 +96,8 @@ pub(crate) struct Proof {
     pub(crate) last: Option<Seen>,
     /// How many.
     pub(crate) total: u64,
+    /// How many rows this one stands for, which agree in all but their time; 0 for itself alone.
+    pub(crate) times: u64,
 }
 
 /// An event that a row rests on. Sorts by time and place.
@@ -112,7 +114,7 @@ pub(crate) struct Seen {
 impl Proof {
     /// Of one event.
     pub(crate) fn of(seen: Seen) -> Proof {
-        Proof { first: vec![seen], last: Some(seen), total: 1 }
+        Proof { first: vec![seen], last: Some(seen), total: 1, times: 0 }
     }
 
     /// Adds what another row rests on.

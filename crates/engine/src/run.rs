@@ -344,6 +344,16 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
             }
             seen.push((bound.rule, bound.source));
             let place = (bound.rule, bound.source);
+            let is_checked = phase.checked.get(bound.rule).copied().unwrap_or_default();
+            if let (Some(pipe), Some(intake), false) = (pipe, &bound.intake, is_checked) {
+                let mut decoded = || event.get_or_insert_with(about.event).clone();
+                let reading = (&mut decoded as &mut dyn FnMut() -> Event, &*bound.scope_kind);
+                let stratum = plan.strata().of[bound.rule];
+                if piped.gather(pipe, place, stratum, intake, &about.from, reading) {
+                    bound.feeds.iter().for_each(|feed| fed(Some(feed)));
+                    continue;
+                }
+            }
             let mut outputs = vec![None];
             if let (Some(pipe), Some(intake)) = (pipe, &bound.intake) {
                 let mut decoded = || event.get_or_insert_with(about.event).clone();
@@ -355,7 +365,7 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
                     outputs = piped.results(pipe, place).into_iter().map(Some).collect();
                 }
             }
-            if bound.raises || phase.checked.get(bound.rule).copied().unwrap_or_default() {
+            if bound.raises || is_checked {
                 let mut counts = false;
                 for (part, row) in outputs.iter().enumerate() {
                     let made = make(Hit {
@@ -584,6 +594,8 @@ pub(crate) struct UnitReader<'a, M> {
     read_everything: bool,
     pub(crate) rows: Rows,
     pub(crate) piped: Piped,
+    /// Batches that were read.
+    batches: u64,
 }
 
 impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
@@ -595,6 +607,7 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
             read_everything: settings.read_everything,
             rows: Rows::new(taker.plan, settings),
             piped: Piped::new(taker.plan, settings),
+            batches: 0,
         }
     }
 
@@ -618,7 +631,9 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
         let log_place = taker.phase.first_log + log_at as u32;
         let interest: &dyn Interest = if self.read_everything { &Fields::All } else { taker.plan };
         let mut hits: Vec<(usize, usize, T)> = Vec::new();
+        let batches = &mut self.batches;
         let tally = self.ingest.read(records, interest, |batch| {
+            *batches += 1;
             matcher.run(batch, |row, program, rules| {
                 let own = &batch.rows[row];
                 let (record, position) = (own.record, own.position());
@@ -630,7 +645,8 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
                     let value = |column: &Column| batch.dictionary(column).value(column.codes[row]);
                     column.map_or(Value::Null, value)
                 };
-                let from = piped::From { time: own.time, origin, get: &get };
+                let own_row = piped::BatchRow { batch, row, number: *batches };
+                let from = piped::From { time: own.time, origin, get: &get, row: Some(own_row) };
                 let about = About { log: &log, from, evidence: &[], notes: &[], event: &event };
                 taker.take(
                     rules.iter().map(|at| &program.rules()[*at as usize]),

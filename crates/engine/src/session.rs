@@ -205,7 +205,7 @@ impl<'p> Session<'p> {
         let spooled = self.spooled.get_mut(stratum).map(std::mem::take).unwrap_or_default();
         findings.extend(self.of_panes(spooled)?);
         sort(&mut findings);
-        for some in findings.chunks(AT_A_TIME / 8) {
+        for some in stretches(&findings) {
             if stop.load(std::sync::atomic::Ordering::Relaxed) {
                 break;
             }
@@ -330,6 +330,24 @@ impl<'p> Session<'p> {
     }
 }
 
+/// Stretches of findings that rest on no more events than are read again at a time.
+fn stretches(findings: &[Finding]) -> Vec<&[Finding]> {
+    let (mut stretches, mut from) = (Vec::new(), 0);
+    let mut events = BTreeSet::new();
+    for (at, finding) in findings.iter().enumerate() {
+        events.extend(marks(finding).map(|mark| mark.origin));
+        if events.len() > AT_A_TIME && at > from {
+            stretches.push(&findings[from..at]);
+            events = marks(finding).map(|mark| mark.origin).collect();
+            from = at;
+        }
+    }
+    if from < findings.len() {
+        stretches.push(&findings[from..]);
+    }
+    stretches
+}
+
 pub(crate) fn note_times(tally: &Tally, hosts: &mut HashMap<u64, i64>, latest: &mut Option<i64>) {
     *latest = (*latest).max(tally.span().map(|(_, last)| last.ticks()));
     for (host, time) in &tally.hosts {
@@ -359,13 +377,12 @@ fn read_units(
         let Some(positions) = units.get(&at) else { continue };
         let name = unit.place.log.clone();
         // No column is wanted, only the places of the rows.
-        ingest.read(unit.into_records(), &Fields::Some(Vec::new()), |batch| {
+        let wanted = |position: usize| positions.contains(&(position as u32));
+        ingest.read_where(unit.into_records(), &Fields::Some(Vec::new()), wanted, |batch| {
             for row in batch.rows {
                 let position = row.position() as u32;
-                if positions.contains(&position) {
-                    let origin = Origin { log, record: row.record, unit: at, position };
-                    events.insert(origin, (name.clone(), batch.event(row)));
-                }
+                let origin = Origin { log, record: row.record, unit: at, position };
+                events.insert(origin, (name.clone(), batch.event(row)));
             }
         });
     }

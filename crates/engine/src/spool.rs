@@ -12,7 +12,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use rulestone_value::{Time, Value};
 
 use crate::order::Origin;
-use crate::row::{Names, Slot};
+use crate::row::{Names, Proof, Seen, Slot};
 
 /// What rows are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -256,6 +256,53 @@ pub(crate) fn encode<'v>(
         }
         put_value(value, out);
     }
+}
+
+/// Writes what a row rests on that stands for several; of one that stands for itself the key says
+/// it.
+pub(crate) fn put_proof(proof: &Proof, out: &mut Vec<u8>) {
+    put_number(proof.times, out);
+    if proof.times > 0 {
+        put_number(proof.first.len() as u64, out);
+        proof.first.iter().chain(&proof.last).for_each(|seen| put_seen(seen, out));
+    }
+}
+
+/// What a row rests on, and the bytes behind it. `own` is what the key says.
+pub(crate) fn get_proof(mut bytes: &[u8], own: Seen) -> (Proof, &[u8]) {
+    let mut read = || {
+        let times = get_number(&mut bytes)?;
+        if times == 0 {
+            return Some(Proof::of(own));
+        }
+        let length = get_number(&mut bytes)?;
+        let first = (0..length).map(|_| get_seen(&mut bytes, own.source));
+        let first = first.collect::<Option<Vec<Seen>>>()?;
+        let last = Some(get_seen(&mut bytes, own.source)?);
+        Some(Proof { first, last, total: times, times })
+    };
+    let proof = read().unwrap_or_else(|| Proof::of(own));
+    (proof, bytes)
+}
+
+fn put_seen(seen: &Seen, out: &mut Vec<u8>) {
+    let Origin { log, record, unit, position } = seen.origin;
+    out.extend_from_slice(&seen.time.to_le_bytes());
+    for number in [u64::from(log), record, u64::from(unit), u64::from(position)] {
+        put_number(number, out);
+    }
+}
+
+fn get_seen(bytes: &mut &[u8], source: u32) -> Option<Seen> {
+    let time = i64::from_le_bytes(get_bytes(bytes, 8)?.try_into().ok()?);
+    let mut number = || get_number(bytes);
+    let origin = Origin {
+        log: number()? as u32,
+        record: number()?,
+        unit: number()? as u32,
+        position: number()? as u32,
+    };
+    Some(Seen { time, origin, source })
 }
 
 /// Reads what [`encode`] wrote: `set` gets each column's slot or name, and its value. Bytes that

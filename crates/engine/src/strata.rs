@@ -132,6 +132,12 @@ fn constant(predicate: &Predicate, rule: &Rule) -> Option<bool> {
         "rule.language" => Value::string(rule.origin.language.as_str()),
         "severity" | "level" => Value::string(meta.severity.as_str()),
         "building_block" => Value::Bool(rule.trigger.building_block),
+        // Only rules of a vendor with sorts of rules say it; one that raises nothing says its sort.
+        "raises" if meta.kind.is_empty() => Value::Null,
+        "raises" => match rule.trigger.raises.words() {
+            [] => Value::string(&*meta.kind),
+            words => Value::list(words.iter().map(|word| Value::string(*word))),
+        },
         "attack.technique" => Value::list(meta.attack.techniques.iter().map(Value::string)),
         _ => return None,
     };

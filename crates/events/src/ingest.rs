@@ -236,6 +236,17 @@ impl Ingest {
         &mut self,
         records: Records,
         interest: &dyn Interest,
+        each: impl FnMut(&Batch<'_>),
+    ) -> Tally {
+        self.read_where(records, interest, |_| true, each)
+    }
+
+    /// The same of those records alone whose [`Row::position`] is `wanted`.
+    pub fn read_where(
+        &mut self,
+        records: Records,
+        interest: &dyn Interest,
+        wanted: impl Fn(usize) -> bool,
         mut each: impl FnMut(&Batch<'_>),
     ) -> Tally {
         let mut tally = Tally { bytes: records.source_bytes, ..Tally::default() };
@@ -244,6 +255,7 @@ impl Ingest {
         while let Some(place) = records.next(&mut cursor, &mut tally) {
             self.cells.clear();
             match walk_object(&records.bytes, place.start, &mut self.paths, &mut self.cells) {
+                Ok(end) if !wanted(place.start) => records.pass(&mut cursor, end),
                 Ok(end) => {
                     let row = Row {
                         record: place.record,

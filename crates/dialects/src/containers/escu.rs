@@ -12,7 +12,7 @@ use super::yaml::{self, Document, Kind, Node, Places};
 use super::{Effect, Reading, schedule};
 use crate::Environment;
 use crate::spl::{self, Lowered};
-use crate::suggest::nearest;
+use crate::suggest::{is_slip, nearest};
 
 /// What each type of search turns its rows into.
 const TYPES: &[(&str, Raises)] = &[
@@ -314,8 +314,8 @@ impl Reader<'_> {
         let unread = without(&listed, reads);
         let unlisted = without(reads, &listed);
         for name in &unread {
-            let bares = unlisted.iter().map(|other| bare(other));
-            let Some(meant) = nearest(bare(name), bares) else { continue };
+            let mut bares = unlisted.iter().map(|other| bare(other));
+            let Some(meant) = bares.find(|other| is_slip(bare(name), other)) else { continue };
             let message = format!("`{name}` is required, but the search reads `{meant}`");
             let help = "correct the spelling of one of them";
             self.say(Level::Note, "required-field", node.span, message, help);

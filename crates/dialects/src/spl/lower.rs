@@ -168,6 +168,13 @@ impl Lowering<'_> {
 
     /// Adds a stage over `rows`.
     fn push(&mut self, mut rows: Rows, stage: RowStage, command: &Command) -> Rows {
+        // Measures have a row even over none; what stood before and was refused has been said.
+        let refused = self.diagnostics.iter().any(|one| one.level >= Level::Unsupported);
+        if rows.input.is_none() && !refused && !matches!(stage, RowStage::Aggregate(_)) {
+            let message =
+                format!("nothing stands before `{}` that it could read", command.name.value);
+            self.note_once("no-rows", message, command.name.span);
+        }
         let input = self.input(&mut rows);
         columns::reads(&stage, &mut |name| {
             if rows.columns.is_of_event(name) {

@@ -78,7 +78,7 @@ pub(crate) fn is_row_wise(rule: &Rule) -> bool {
 }
 
 /// The stages of the head of a source, by place.
-pub(super) fn stages(rule: &Rule, source: usize) -> Vec<usize> {
+pub(crate) fn stages(rule: &Rule, source: usize) -> Vec<usize> {
     let mut head = Vec::new();
     if matches!(
         rule.sources.get(source),

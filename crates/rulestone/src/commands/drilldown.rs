@@ -13,7 +13,7 @@ use rulestone_dialects::containers::relative;
 use rulestone_dialects::spl::{Filled, fill};
 use rulestone_engine::{LogFile, Plan, ScanSettings};
 use rulestone_events::{Settings, Views};
-use rulestone_ir::{Clock, Drilldown, Rule, Source};
+use rulestone_ir::{Clock, Drilldown, Raises, Rule, Source};
 use rulestone_rules::{Entry, Ledger, Selection};
 use rulestone_value::Time;
 use serde_json::{Map, Value as Json, json};
@@ -229,8 +229,11 @@ impl Place {
             |rule: &Rule| rule.sources.iter().any(|s| matches!(s, Source::Alerts { .. }));
         let mut rules = vec![rule.clone()];
         if over_alerts(rule) && self.alerts.is_none() {
-            // What the alerts are made of; those of rules over alerts would go in a circle.
-            rules.extend(self.rules.iter().filter(|rule| !over_alerts(rule)).cloned());
+            // What the alerts are made of; those of rules over alerts would go in a circle, and
+            // hunters' raise none.
+            let raises = |rule: &Rule| rule.trigger.raises != Raises::OnRequest;
+            let read = |rule: &&Arc<Rule>| !over_alerts(rule) && raises(rule);
+            rules.extend(self.rules.iter().filter(read).cloned());
         }
         let limits = Settings { from: question.from, to: question.to, ..Settings::default() };
         let mut rows = Vec::new();

@@ -5,8 +5,8 @@
 //! it stands and nothing escapes it; a value that is a network finds the addresses in it too.
 
 use rulestone_ir::{
-    Breakers, Case, Comparison, Expr, Field, Formula, Function, JoinKind, RowStage, Source, Span,
-    Test,
+    Breakers, Case, Comparison, Expr, Field, Formula, Function, JoinKind, RowStage, Schema, Source,
+    Span, Test,
 };
 use rulestone_value::{Glob, Piece};
 
@@ -25,6 +25,8 @@ const STORES: [&str; 6] = [
 ];
 /// The stores of what rules raise.
 const ALERT_STORES: [&str; 2] = ["risk", "notable"];
+/// How sources of Windows logs begin that are kept as text; before those kept as XML stands `Xml`.
+const CLASSIC: &str = "WinEventLog";
 
 impl Lowering<'_> {
     /// Keeps the rows for which a search expression holds.
@@ -72,8 +74,7 @@ impl Lowering<'_> {
                 if self.is_store(field, rows) {
                     return truth(!negated);
                 }
-                let own = self.field(&field.value);
-                any(values.iter().map(|value| equals(&own, value, Case::Insensitive)))
+                any(values.iter().map(|value| self.equals(field, value, rows)))
             }
             Search::Term(value) => self.term(value),
             Search::Token(text) => self.token(text),
@@ -112,10 +113,10 @@ impl Lowering<'_> {
         let field = self.field(&name.value);
         let span = name.span.to(value.span);
         let comparison = match operator {
-            Operator::Equal => return equals(&field, value, Case::Insensitive),
+            Operator::Equal => return self.equals(name, value, rows),
             Operator::NotEqual => {
-                let exists = test(field.clone(), Test::Exists, Case::Insensitive, span);
-                return all([exists, not(equals(&field, value, Case::Insensitive))]);
+                let exists = test(field, Test::Exists, Case::Insensitive, span);
+                return all([exists, not(self.equals(name, value, rows))]);
             }
             Operator::Less => (Comparison::Less, Function::LtAny),
             Operator::LessOrEqual => (Comparison::LessOrEqual, Function::LeAny),
@@ -131,6 +132,28 @@ impl Lowering<'_> {
                 is_true(Expr::call(comparison.1, sides, span))
             }
         }
+    }
+
+    /// `field=value`. What names a Windows log as text means it as XML too.
+    fn equals(&mut self, name: &Name, value: &SearchValue, rows: &Rows) -> Formula {
+        let own = self.field(&name.value);
+        let as_written = equals(&own, value, Case::Insensitive);
+        let names_log = matches!(&*name.value, "source" | "sourcetype");
+        if !names_log || !rows.columns.is_of_event(&name.value) {
+            return as_written;
+        }
+        let Some(rest) = classic_rest(&value.text) else { return as_written };
+        let message = format!("`{}` also finds the events that are kept as XML", value.text);
+        self.note_once("classic-source", message, value.span);
+        let text = format!("Xml{}", value.text).into();
+        let xml = SearchValue { text, quoted: value.quoted, span: value.span };
+        let mut either = vec![as_written, equals(&own, &xml, Case::Insensitive)];
+        // What were types of sources came to be names of sources.
+        if &*name.value == "sourcetype" && !rest.is_empty() {
+            let source = self.field("source");
+            either.push(equals(&source, &xml, Case::Insensitive));
+        }
+        any(either)
     }
 
     /// A word or phrase: it stands in the text of the event between breakers.
@@ -180,7 +203,8 @@ impl Lowering<'_> {
         if let Some(source @ Source::Events { .. }) = source
             && let Some((scope, filter)) = source.filtered()
         {
-            *source = Source::Alerts { scope: scope.clone(), filter: filter.clone() };
+            let filter = all([filter.clone(), raising(&value.text.to_lowercase(), field.span)]);
+            *source = Source::Alerts { scope: scope.clone(), filter };
             return true;
         }
         false
@@ -309,6 +333,14 @@ fn equals(field: &Field, value: &SearchValue, case: Case) -> Formula {
     }
 }
 
+/// What stands behind the name of Windows logs kept as text, where a value begins with it: nothing,
+/// or a channel after `:`, or a wildcard.
+fn classic_rest(value: &str) -> Option<&str> {
+    let (start, rest) = value.split_at_checked(CLASSIC.len())?;
+    let is = start.eq_ignore_ascii_case(CLASSIC);
+    (is && (rest.is_empty() || rest.starts_with([':', '*']))).then_some(rest)
+}
+
 fn unquoted(name: &Name) -> SearchValue {
     SearchValue { text: name.value.clone(), quoted: false, span: name.span }
 }
@@ -345,4 +377,13 @@ fn modifier(name: &str, value: &str) -> Option<(End, String)> {
         _ => return None,
     };
     value.parse::<u32>().ok().map(|number| (end, format!("-{number}{unit}")))
+}
+
+/// The alerts that a store holds: not every rule adds to every one, and a rule that does not say
+/// adds to all.
+pub(super) fn raising(store: &str, span: Span) -> Formula {
+    let raises = || Field::Named { schema: Schema::Splunk, name: "raises".into() };
+    let says = test(raises(), Test::Exists, Case::Sensitive, span);
+    let has = test(raises(), Test::Equals(store.to_owned()), Case::Sensitive, span);
+    any([not(says), has])
 }

@@ -206,6 +206,7 @@ impl Evidence {
             first: self.first.into_iter().map(Mark::seen).collect(),
             last: self.last.map(Mark::seen),
             total: self.total,
+            times: 0,
         }
     }
 }

@@ -75,7 +75,24 @@ impl Measures {
         state: &mut State,
     ) -> Result<usize, Refusal> {
         let (mut bytes, time) = (0, self.time(row));
-        self.inputs(run, row, &mut |input, value| bytes += add(state, input, value, time))?;
+        let times = row.proof.times;
+        self.inputs(run, row, &mut |input, value| {
+            bytes += add(state, input, value, time);
+            if times > 1 && input.function == Aggregator::Count {
+                count_again(state, input, value, times - 1);
+            }
+        })?;
+        // A row that stands for several came last when it says, and first when the first did.
+        if let (true, Some(first)) = (times > 1, row.proof.first.first()) {
+            let mut earliest = row.clone();
+            earliest.set(self.time, Value::Time(Time::from_ticks(first.time)));
+            let time = Some(first.time);
+            self.inputs(run, &earliest, &mut |input, value| {
+                if input.function != Aggregator::Count {
+                    bytes += add(state, input, value, time);
+                }
+            })?;
+        }
         Ok(bytes)
     }
 
@@ -167,6 +184,17 @@ pub(super) fn add(state: &mut State, input: Input, value: &Value, time: Option<i
             state.insert(at, (key.0, key.1, acc));
             bytes + size_of::<(u32, u32, Acc)>()
         }
+    }
+}
+
+/// Counts a value that was added so many times more.
+fn count_again(state: &mut State, input: Input, value: &Value, times: u64) {
+    let key = (input.measure, input.into);
+    let at = state.binary_search_by_key(&key, |(measure, into, _)| (*measure, *into));
+    if let Ok(at) = at
+        && let Acc::Count(count) = &mut state[at].2
+    {
+        *count += times * value.elements().len() as u64;
     }
 }
 

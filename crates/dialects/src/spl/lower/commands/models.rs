@@ -2,6 +2,7 @@
 
 use rulestone_ir::{Aggregate, Formula, NullKey, RowStage, Source};
 
+use super::super::search::raising;
 use super::super::{Lowering, Rows, scope, time};
 use super::bins::BINS;
 use super::stats::{bin_time, key_names, measures, rename_key};
@@ -10,6 +11,8 @@ use crate::spl::ast::{Command, Name, Search, Syntax, Tstats};
 
 /// The data model of what rules raise.
 const ALERTS: &str = "Risk";
+/// The store that its data sets are read from.
+const RISK: &str = "risk";
 /// The first data set of models that are not called like it.
 const ROOTS: [(&str, &str); 14] = [
     ("Certificates", "All_Certificates"),
@@ -139,11 +142,10 @@ fn model_rows(lowering: &mut Lowering<'_>, name: &Name, prefix: Option<&str>) ->
         }
     };
     let scope = scope(&[("model", model), ("dataset", dataset)]);
-    let filter = Formula::TRUE;
     lowering.source(if model == ALERTS {
-        Source::Alerts { scope, filter }
+        Source::Alerts { scope, filter: raising(RISK, name.span) }
     } else {
-        Source::Events { scope, filter }
+        Source::Events { scope, filter: Formula::TRUE }
     })
 }
 
