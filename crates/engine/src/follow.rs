@@ -81,6 +81,7 @@ impl Session<'_> {
             live: (0..strata).map(|_| Live::default()).collect(),
             rows: (0..strata).map(|_| Vec::new()).collect(),
             lines: (0..strata).map(|_| BTreeMap::new()).collect(),
+            line_bytes: 0,
             closed: i64::MIN,
             kept: Kept::default(),
             watcher,
@@ -121,6 +122,8 @@ struct Following<'f, 'p, T, M> {
     rows: Vec<Vec<Row>>,
     /// Rows of pipelines for each stratum, by the time at which their pane is worked through.
     lines: Vec<BTreeMap<i64, Vec<Line>>>,
+    /// Their bytes.
+    line_bytes: usize,
     /// The time up to which panes were worked through.
     closed: i64,
     kept: Kept,
@@ -185,6 +188,7 @@ impl<T: Send, M: Fn(Hit<'_>) -> Made<T>> Following<'_, '_, T, M> {
                     if due <= self.closed {
                         self.session.counts.late += 1;
                     } else {
+                        self.line_bytes += line.bytes();
                         panes.entry(due).or_default().push(line);
                     }
                 }
@@ -192,19 +196,27 @@ impl<T: Send, M: Fn(Hit<'_>) -> Made<T>> Following<'_, '_, T, M> {
         }
     }
 
-    /// Works the panes of a stratum through that time has closed; all of them at the end.
+    /// Works the panes of a stratum through that time has closed; all of them at the end, and the
+    /// first ones before their time where too much waits.
     fn close_panes(&mut self, stratum: usize, ending: bool) -> Vec<Finding> {
         let Session { plan, latest, settings, counts, refused, .. } = &mut *self.session;
         let now = if ending { i64::MAX } else { latest.unwrap_or(i64::MIN) };
         let mut panes = Panes::new(plan, settings.memory / 2, *latest);
-        while let Some(first) = self.lines[stratum].first_entry()
-            && (*first.key() <= now)
-        {
+        while let Some(first) = self.lines[stratum].first_entry() {
+            let is_due = *first.key() <= now;
+            if !is_due && self.line_bytes <= settings.memory / 4 {
+                break;
+            }
             let mut lines = first.remove();
             lines.sort_unstable();
             lines.iter().for_each(|line| panes.line(line));
             panes.close();
-            self.closed = self.closed.max(now.min(i64::MAX - 1));
+            self.line_bytes -= lines.iter().map(Line::bytes).sum::<usize>().min(self.line_bytes);
+            if is_due {
+                self.closed = self.closed.max(now.min(i64::MAX - 1));
+            } else {
+                counts.evicted += 1;
+            }
         }
         counts.rows += panes.rows;
         refused.append(&mut panes.refused);

@@ -245,6 +245,7 @@ impl Piped {
     /// Hands on every row as it comes: its log is still being written.
     pub(crate) fn set_live(&mut self) {
         self.live = true;
+        self.spools.iter_mut().for_each(Spool::keep_in_memory);
     }
 
     /// Hands over what waits.

@@ -79,6 +79,13 @@ pub(crate) struct Line {
     pub(crate) columns: Vec<u8>,
 }
 
+impl Line {
+    /// Bytes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Line>() + self.columns.len()
+    }
+}
+
 /// Collects rows.
 #[derive(Debug)]
 pub(crate) struct Spool {
@@ -139,6 +146,11 @@ impl Spool {
         self.spilled += self.entries.len() as u64;
         self.runs.push((file, self.entries.len() as u64));
         Ok(())
+    }
+
+    /// Puts nothing on disk from now on: for logs that are followed, where rows are soon taken out.
+    pub(crate) fn keep_in_memory(&mut self) {
+        self.most = usize::MAX;
     }
 
     /// Takes out what is in memory, in no order: for logs that are followed.
