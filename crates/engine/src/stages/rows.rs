@@ -222,6 +222,55 @@ pub(crate) trait OverPane: fmt::Debug + Send {
     fn reset(&mut self);
 }
 
+/// A stage that makes its result of all rows of a pane at once.
+pub(crate) trait OfAllRows: fmt::Debug + Send {
+    /// Whether a row counts, where so many are kept already.
+    fn keeps(&self, kept: usize) -> bool {
+        let _ = kept;
+        true
+    }
+
+    /// What it makes of the rows: the first row of the result last.
+    fn work(&mut self, run: &mut Run, rows: Vec<Tuple>) -> Result<Vec<Tuple>, Refusal>;
+}
+
+/// Keeps the rows of a pane for a stage that wants all of them.
+#[derive(Debug)]
+struct AllRows<S> {
+    stage: S,
+    rows: Vec<Tuple>,
+    /// What is to come, the next one last.
+    ready: Option<Vec<Tuple>>,
+}
+
+impl<S: OfAllRows> OverPane for AllRows<S> {
+    fn push(
+        &mut self,
+        run: &mut Run,
+        _: usize,
+        row: Tuple,
+        _: &mut Vec<Tuple>,
+    ) -> Result<(), Refusal> {
+        if self.stage.keeps(self.rows.len()) {
+            run.memory.hold_row(&row)?;
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, run: &mut Run, out: &mut Vec<Tuple>) -> Result<bool, Refusal> {
+        if self.ready.is_none() {
+            self.ready = Some(self.stage.work(run, std::mem::take(&mut self.rows))?);
+        }
+        let ready = &mut self.ready;
+        drain_rows(&mut std::iter::from_fn(|| ready.as_mut()?.pop()), run, out)
+    }
+
+    fn reset(&mut self) {
+        (self.rows, self.ready) = (Vec::new(), None);
+    }
+}
+
 /// Rows that a call of [`OverPane::drain`] gives at a time: enough that the call costs nothing.
 const BATCH: usize = 1024;
 
@@ -255,6 +304,10 @@ impl Work {
 
     fn pane(stage: impl OverPane + 'static) -> Work {
         Work::Pane(Box::new(stage))
+    }
+
+    fn all_rows(stage: impl OfAllRows + 'static) -> Work {
+        Work::pane(AllRows { stage, rows: Vec::new(), ready: None })
     }
 
     /// Makes a stage ready; the columns it names get slots.
@@ -304,7 +357,7 @@ impl Work {
                 Work::pane(append::ColumnsStage::new(*overwrite))
             }
             RowStage::Transaction(transaction) => {
-                Work::pane(transaction::TransactionStage::new(transaction, names))
+                Work::all_rows(transaction::TransactionStage::new(transaction, names))
             }
             RowStage::ForEachRow { on, most } => {
                 Work::pane(for_each_row::ForEachRowStage::new(on, *most, names))
@@ -314,17 +367,17 @@ impl Work {
                 Work::row(turn::UnpivotStage::new(row, name, value, names))
             }
             RowStage::Transpose { rows, header, column } => {
-                Work::pane(turn::TransposeStage::new(*rows, header.as_ref(), column, names))
+                Work::all_rows(turn::TransposeStage::new(*rows, header.as_ref(), column, names))
             }
             RowStage::Totals(totals) => Work::pane(totals::TotalsStage::new(totals, names)),
             RowStage::Continue { field, by } => {
-                Work::pane(bin::ContinueStage::new(field, *by, names))
+                Work::all_rows(bin::ContinueStage::new(field, *by, names))
             }
             RowStage::FillDown { fields } => Work::pane(fill::FillDownStage::new(fields)),
             RowStage::Combine { field, joined } => {
                 Work::pane(combine::CombineStage::new(field, joined.as_ref(), names))
             }
-            RowStage::Reverse => Work::pane(reverse::ReverseStage::default()),
+            RowStage::Reverse => Work::all_rows(reverse::ReverseStage),
             _ => Work::pane(append::AppendStage::new(inputs)),
         }
     }

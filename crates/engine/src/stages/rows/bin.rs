@@ -10,7 +10,7 @@ use rulestone_ir::BinBy;
 use rulestone_value::{Civil, Time, Value};
 
 use super::values::{float, of_float, ticks};
-use super::{BATCH, OverPane, Refusal, RowWise, Run, drain_rows};
+use super::{BATCH, OfAllRows, OverPane, Refusal, RowWise, Run};
 use crate::row::{Names, Slot, Tuple};
 
 const SECOND: i64 = 10_000_000;
@@ -225,18 +225,17 @@ const MOST_GAPS: usize = 1_000_000;
 pub(super) struct ContinueStage {
     slot: Slot,
     by: BinBy,
-    rows: Vec<Tuple>,
-    /// What is to come, the next one last.
-    ready: Option<Vec<Tuple>>,
 }
 
 impl ContinueStage {
     pub(super) fn new(field: &Arc<str>, by: BinBy, names: &mut Names) -> Self {
-        ContinueStage { slot: names.slot(field), by, rows: Vec::new(), ready: None }
+        ContinueStage { slot: names.slot(field), by }
     }
+}
 
-    fn fill(&mut self, run: &mut Run) -> Result<Vec<Tuple>, Refusal> {
-        let values = || self.rows.iter().flat_map(|row| row.get(self.slot).elements());
+impl OfAllRows for ContinueStage {
+    fn work(&mut self, run: &mut Run, mut rows: Vec<Tuple>) -> Result<Vec<Tuple>, Refusal> {
+        let values = || rows.iter().flat_map(|row| row.get(self.slot).elements());
         let width = Width::of(self.by).unwrap_or_else(|| match self.by {
             BinBy::Auto(most) => easy_width(values(), most.max(1)),
             _ => Width::Number(1.0),
@@ -244,10 +243,10 @@ impl ContinueStage {
         let times = values().any(|value| matches!(value, Value::Time(_)));
         let slot = self.slot;
         let mut out: Vec<Tuple> = Vec::new();
-        self.rows.sort_by(|a, b| {
+        rows.sort_by(|a, b| {
             super::values::order(a.get(slot), b.get(slot), rulestone_ir::Collation::Auto)
         });
-        for row in std::mem::take(&mut self.rows) {
+        for row in rows {
             if let Some(last) = out.last() {
                 let gaps = gaps(last.get(slot), row.get(slot), width, times, MOST_GAPS);
                 for value in gaps {
@@ -256,7 +255,7 @@ impl ContinueStage {
                     run.memory.hold_row(&gap)?;
                     out.push(gap);
                 }
-                if out.len() > MOST_GAPS + self.rows.len() {
+                if out.len() > MOST_GAPS {
                     return Err(Refusal {
                         code: "state-too-large",
                         message: format!("more than {MOST_GAPS} gaps would be filled"),
@@ -297,32 +296,6 @@ fn gaps(from: &Value, to: &Value, width: Width, times: bool, most: usize) -> Vec
         _ => {}
     }
     out
-}
-
-impl OverPane for ContinueStage {
-    fn push(
-        &mut self,
-        run: &mut Run,
-        _: usize,
-        row: Tuple,
-        _: &mut Vec<Tuple>,
-    ) -> Result<(), Refusal> {
-        run.memory.hold_row(&row)?;
-        self.rows.push(row);
-        Ok(())
-    }
-
-    fn drain(&mut self, run: &mut Run, out: &mut Vec<Tuple>) -> Result<bool, Refusal> {
-        if self.ready.is_none() {
-            self.ready = Some(self.fill(run)?);
-        }
-        let ready = &mut self.ready;
-        drain_rows(&mut std::iter::from_fn(|| ready.as_mut()?.pop()), run, out)
-    }
-
-    fn reset(&mut self) {
-        (self.rows, self.ready) = (Vec::new(), None);
-    }
 }
 
 #[cfg(test)]

@@ -1,32 +1,14 @@
 //! `Reverse`: rows in reverse.
 
-use super::{OverPane, Refusal, Run, drain_rows};
+use super::{OfAllRows, Refusal, Run};
 use crate::row::Tuple;
 
-#[derive(Debug, Default)]
-pub(super) struct ReverseStage {
-    rows: Vec<Tuple>,
-}
+#[derive(Debug)]
+pub(super) struct ReverseStage;
 
-impl OverPane for ReverseStage {
-    fn push(
-        &mut self,
-        run: &mut Run,
-        _: usize,
-        row: Tuple,
-        _: &mut Vec<Tuple>,
-    ) -> Result<(), Refusal> {
-        run.memory.hold_row(&row)?;
-        self.rows.push(row);
-        Ok(())
-    }
-
-    fn drain(&mut self, run: &mut Run, out: &mut Vec<Tuple>) -> Result<bool, Refusal> {
-        drain_rows(&mut std::iter::from_fn(|| self.rows.pop()), run, out)
-    }
-
-    fn reset(&mut self) {
-        self.rows = Vec::new();
+impl OfAllRows for ReverseStage {
+    fn work(&mut self, _: &mut Run, rows: Vec<Tuple>) -> Result<Vec<Tuple>, Refusal> {
+        Ok(rows)
     }
 }
 

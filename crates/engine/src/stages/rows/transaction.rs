@@ -15,7 +15,7 @@ use rulestone_ir::Transaction;
 use rulestone_value::{Time, Value};
 
 use super::values::{Distinct, Hashing, of_float, same, text, ticks};
-use super::{OverPane, Refusal, Run, drain_rows};
+use super::{OfAllRows, Refusal, Run};
 use crate::eval::CompiledFormula;
 use crate::pipeline::TIME;
 use crate::row::{Names, Slot, Tuple};
@@ -32,9 +32,6 @@ pub(super) struct TransactionStage {
     keep_evicted: bool,
     keep_lists: bool,
     columns: Columns,
-    rows: Vec<Tuple>,
-    /// What comes out, the next one last.
-    ready: Option<Vec<Tuple>>,
 }
 
 /// The columns that it reads or writes by itself.
@@ -95,29 +92,7 @@ impl TransactionStage {
                 count: names.slot("eventcount"),
                 closed: names.slot("closed_txn"),
             },
-            rows: Vec::new(),
-            ready: None,
         }
-    }
-
-    /// Works all events; what comes out, the earliest first.
-    fn work(&mut self, run: &mut Run) -> Vec<Tuple> {
-        let time = self.columns.time;
-        let mut rows: Vec<(i64, Tuple)> = std::mem::take(&mut self.rows)
-            .into_iter()
-            .map(|row| (ticks(row.get(time)).unwrap_or(i64::MIN), row))
-            .collect();
-        rows.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
-        let mut opens = Opens::default();
-        let mut out = Vec::new();
-        for (time, row) in rows {
-            self.event(run, &mut opens, time, row, &mut out);
-        }
-        for open in std::mem::take(&mut opens.all).into_iter().flatten() {
-            self.close(open, false, false, &mut out);
-        }
-        out.sort_by_key(|row| ticks(row.get(self.columns.time)));
-        out
     }
 
     /// Puts an event where it belongs.
@@ -272,29 +247,23 @@ impl Opens {
     }
 }
 
-impl OverPane for TransactionStage {
-    fn push(
-        &mut self,
-        run: &mut Run,
-        _: usize,
-        row: Tuple,
-        _: &mut Vec<Tuple>,
-    ) -> Result<(), Refusal> {
-        run.memory.hold_row(&row)?;
-        self.rows.push(row);
-        Ok(())
-    }
-
-    fn drain(&mut self, run: &mut Run, out: &mut Vec<Tuple>) -> Result<bool, Refusal> {
-        if self.ready.is_none() {
-            self.ready = Some(self.work(run));
+impl OfAllRows for TransactionStage {
+    /// The latest transaction comes out first.
+    fn work(&mut self, run: &mut Run, rows: Vec<Tuple>) -> Result<Vec<Tuple>, Refusal> {
+        let time = self.columns.time;
+        let mut rows: Vec<(i64, Tuple)> =
+            rows.into_iter().map(|row| (ticks(row.get(time)).unwrap_or(i64::MIN), row)).collect();
+        rows.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+        let mut opens = Opens::default();
+        let mut out = Vec::new();
+        for (time, row) in rows {
+            self.event(run, &mut opens, time, row, &mut out);
         }
-        let ready = &mut self.ready;
-        drain_rows(&mut std::iter::from_fn(|| ready.as_mut()?.pop()), run, out)
-    }
-
-    fn reset(&mut self) {
-        (self.rows, self.ready) = (Vec::new(), None);
+        for open in std::mem::take(&mut opens.all).into_iter().flatten() {
+            self.close(open, false, false, &mut out);
+        }
+        out.sort_by_key(|row| ticks(row.get(self.columns.time)));
+        Ok(out)
     }
 }
 

@@ -7,7 +7,7 @@ use rulestone_ir::Pivot;
 use rulestone_value::Value;
 
 use super::values::{Keys, float, of_float, whole_text};
-use super::{BATCH, OverPane, Refusal, Run, columns_by_name, drain_rows, value_heap};
+use super::{BATCH, OfAllRows, OverPane, Refusal, Run, columns_by_name, value_heap};
 use crate::row::{Names, Proof, Slot, Tuple};
 
 /// Values by column and measure.
@@ -203,8 +203,6 @@ pub(super) struct TransposeStage {
     most: u64,
     header: Option<Slot>,
     column: Slot,
-    rows: Vec<Tuple>,
-    ready: Option<Vec<Tuple>>,
 }
 
 impl TransposeStage {
@@ -216,12 +214,18 @@ impl TransposeStage {
     ) -> Self {
         let header = header.map(|name| names.slot(name));
         let column = names.slot(column);
-        TransposeStage { most, header, column, rows: Vec::new(), ready: None }
+        TransposeStage { most, header, column }
+    }
+}
+
+impl OfAllRows for TransposeStage {
+    fn keeps(&self, kept: usize) -> bool {
+        self.most == 0 || (kept as u64) < self.most
     }
 
-    fn turn(&self, run: &mut Run) -> Result<Vec<Tuple>, Refusal> {
+    fn work(&mut self, run: &mut Run, rows: Vec<Tuple>) -> Result<Vec<Tuple>, Refusal> {
         let mut turned: BTreeMap<Arc<str>, Tuple> = BTreeMap::new();
-        for (at, row) in self.rows.iter().enumerate() {
+        for (at, row) in rows.iter().enumerate() {
             let header = self.header.and_then(|slot| whole_text(row.get(slot)));
             let name = header.map_or_else(|| format!("row {}", at + 1), |text| text.into_owned());
             let into = run.column(&name)?;
@@ -243,34 +247,6 @@ impl TransposeStage {
         }
         out.reverse();
         Ok(out)
-    }
-}
-
-impl OverPane for TransposeStage {
-    fn push(
-        &mut self,
-        run: &mut Run,
-        _: usize,
-        row: Tuple,
-        _: &mut Vec<Tuple>,
-    ) -> Result<(), Refusal> {
-        if self.most == 0 || (self.rows.len() as u64) < self.most {
-            run.memory.hold_row(&row)?;
-            self.rows.push(row);
-        }
-        Ok(())
-    }
-
-    fn drain(&mut self, run: &mut Run, out: &mut Vec<Tuple>) -> Result<bool, Refusal> {
-        if self.ready.is_none() {
-            self.ready = Some(self.turn(run)?);
-        }
-        let ready = &mut self.ready;
-        drain_rows(&mut std::iter::from_fn(|| ready.as_mut()?.pop()), run, out)
-    }
-
-    fn reset(&mut self) {
-        (self.rows, self.ready) = (Vec::new(), None);
     }
 }
 
