@@ -19,6 +19,8 @@ mod regex;
 pub mod sigma;
 pub mod spl;
 mod suggest;
+mod text;
 
 pub use environment::{Environment, Macro};
 pub use suggest::nearest;
+pub use text::{Lowered, Text};

@@ -75,7 +75,7 @@ fn print_reading(text: &str, reading: &Reading) -> String {
 }
 
 fn print_diagnostic(text: &str, lines: &LineIndex, diagnostic: &Diagnostic, out: &mut String) {
-    let Diagnostic { code, level, message, span, help } = diagnostic;
+    let Diagnostic { code, level, message, span, help, .. } = diagnostic;
     let (line, column) = lines.position(text, span.start);
     let _ = writeln!(out, "  {} {code} at {line}:{column}: {message}", level.as_str());
     let _ = writeln!(out, "    on {:?}", text.get(span.start..span.end).unwrap_or("(no text)"));

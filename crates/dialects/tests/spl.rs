@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use rulestone_dialects::containers::yaml::{self, Node};
 use rulestone_dialects::spl::{Text, print_ast, print_tokens};
 use rulestone_dialects::{Environment, Macro};
-use rulestone_ir::{Clock, Diagnostic, Level, LineIndex, Span, Status};
+use rulestone_ir::{Clock, Diagnostic, Level, LineIndex, Schema, Span, Status};
 
 /// The line between two searches of a case.
 const BETWEEN: &str = "---\n";
@@ -51,7 +51,7 @@ fn read(
     environment: &Environment,
 ) -> (String, String, Vec<Diagnostic>) {
     let place = |range: Range<usize>| Span::new(offset + range.start..offset + range.end);
-    let text = Text { search, place: &place, clock: Clock::Whole };
+    let text = Text { search, place: &place, clock: Clock::Whole, schema: Schema::Splunk };
     let mut diagnostics = Vec::new();
     let ast = print_ast(&text, environment, &mut diagnostics);
     (print_tokens(&text, environment, &mut Vec::new()), ast, diagnostics)
@@ -106,7 +106,7 @@ fn outputs(text: &str, kind: &str) -> [(&'static str, String); 3] {
 }
 
 fn print_diagnostic(text: &str, lines: &LineIndex, diagnostic: &Diagnostic, out: &mut String) {
-    let Diagnostic { code, level, message, span, help } = diagnostic;
+    let Diagnostic { code, level, message, span, help, .. } = diagnostic;
     let (line, column) = lines.position(text, span.start);
     let _ = writeln!(out, "{} {code} at {line}:{column}: {message}", level.as_str());
     let _ = writeln!(out, "  on {:?}", text.get(span.start..span.end).unwrap_or("(no text)"));

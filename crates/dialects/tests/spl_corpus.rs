@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rulestone_dialects::containers::yaml::{self, Kind, Node};
 use rulestone_dialects::spl::{Text, read};
 use rulestone_dialects::{Environment, Macro};
-use rulestone_ir::{Clock, Diagnostic, Duration, Level, Span, Status, Table};
+use rulestone_ir::{Clock, Diagnostic, Duration, Level, Schema, Span, Status, Table};
 
 /// What each kind of refusal needs that is no part of the rules.
 const OUTSIDE: [&str; 7] = [
@@ -67,7 +67,11 @@ fn lower(search: &str, environment: &Environment) -> Vec<Diagnostic> {
     let clock = Clock::Hop { lookback: minutes(60), interval: minutes(60), offset: minutes(10) };
     let place = |range: Range<usize>| Span::new(range);
     let mut diagnostics = Vec::new();
-    let lowered = read(&Text { search, place: &place, clock }, environment, &mut diagnostics);
+    let lowered = read(
+        &Text { search, place: &place, clock, schema: Schema::Splunk },
+        environment,
+        &mut diagnostics,
+    );
     assert_eq!(lowered.is_some(), Status::of(&diagnostics).runs(), "{search}");
     diagnostics
 }

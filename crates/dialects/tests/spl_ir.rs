@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use rulestone_dialects::spl::{Lowered, Text, aggregates, commands, functions, read};
 use rulestone_dialects::{Environment, Macro};
 use rulestone_ir::{
-    Clock, Diagnostic, Duration, Input, Language, Matching, Meta, Origin, Rule, Span, Status,
-    Table, Trigger, Vendor, print_rule,
+    Clock, Diagnostic, Duration, Input, Language, Matching, Meta, Origin, Rule, Schema, Span,
+    Status, Table, Trigger, Vendor, print_rule,
 };
 
 /// The line between two searches of a case.
@@ -158,7 +158,7 @@ fn lower(search: &str) -> (Option<Lowered>, Vec<Diagnostic>) {
     let clock = Clock::Hop { lookback: minutes(60), interval: minutes(60), offset: minutes(10) };
     let place = |range: Range<usize>| Span::new(range);
     let mut diagnostics = Vec::new();
-    let text = Text { search, place: &place, clock };
+    let text = Text { search, place: &place, clock, schema: Schema::Splunk };
     let lowered = read(&text, &environment(), &mut diagnostics);
     assert_eq!(lowered.is_some(), Status::of(&diagnostics).runs(), "{search}: {diagnostics:?}");
     (lowered, diagnostics)

@@ -102,17 +102,34 @@ pub struct Diagnostic {
     pub span: Span,
     /// The next step for whoever reads it.
     pub help: Option<String>,
+    /// The repair, where there is one that is certain.
+    pub fix: Option<Box<Fix>>,
+}
+
+/// A repair of a rule's file: every edit belongs to it, and none overlaps another.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fix {
+    /// What it does, as an imperative: ``write `OR` ``.
+    pub title: String,
+    /// What is put in place of what. The text is the file's own: escaped as its container wants.
+    pub edits: Vec<(Span, String)>,
 }
 
 impl Diagnostic {
     /// A diagnostic without help.
     pub fn new(level: Level, code: &'static str, message: impl Into<String>, span: Span) -> Self {
-        Diagnostic { code, level, message: message.into(), span, help: None }
+        Diagnostic { code, level, message: message.into(), span, help: None, fix: None }
     }
 
     /// The same with a next step.
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same with a repair.
+    pub fn with_fix(mut self, title: impl Into<String>, edits: Vec<(Span, String)>) -> Self {
+        self.fix = Some(Box::new(Fix { title: title.into(), edits }));
         self
     }
 }

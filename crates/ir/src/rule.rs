@@ -224,19 +224,26 @@ pub enum Vendor {
     Sigma,
     /// Splunk's threat research team: Enterprise Security Content Update.
     SplunkEscu,
+    /// Anvilogic's armory of searches, for Splunk and for Snowflake.
+    Anvilogic,
+    /// A page of Markdown that says what to hunt for, and how.
+    Playbook,
     /// A search that somebody wrote for himself, without a vendor's container.
     Query,
 }
 
 impl Vendor {
     /// All of them.
-    pub const ALL: [Vendor; 3] = [Vendor::Sigma, Vendor::SplunkEscu, Vendor::Query];
+    pub const ALL: [Vendor; 5] =
+        [Vendor::Sigma, Vendor::SplunkEscu, Vendor::Anvilogic, Vendor::Playbook, Vendor::Query];
 
     /// The word in output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Vendor::Sigma => "sigma",
             Vendor::SplunkEscu => "splunk-escu",
+            Vendor::Anvilogic => "anvilogic",
+            Vendor::Playbook => "playbook",
             Vendor::Query => "query",
         }
     }
@@ -249,17 +256,24 @@ pub enum Language {
     Sigma,
     /// Splunk's search processing language.
     Spl,
+    /// SQL as Snowflake has it.
+    Snowflake,
+    /// A command or program that a page names, without a language around it.
+    Indicator,
 }
 
 impl Language {
     /// All of them.
-    pub const ALL: [Language; 2] = [Language::Sigma, Language::Spl];
+    pub const ALL: [Language; 4] =
+        [Language::Sigma, Language::Spl, Language::Snowflake, Language::Indicator];
 
     /// The word in output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Language::Sigma => "sigma",
             Language::Spl => "spl",
+            Language::Snowflake => "snowflake",
+            Language::Indicator => "indicator",
         }
     }
 }

@@ -16,11 +16,22 @@ pub enum Schema {
     Entity,
     /// The names that Splunk and its add-ons give, and those of its common information model.
     Splunk,
+    /// The names of Anvilogic's normalised data, and those of Splunk beneath.
+    Anvilogic,
+    /// The loose names that pages of hunting use, and those of Splunk beneath.
+    Playbook,
 }
 
 impl Schema {
     /// All of them.
-    pub const ALL: [Schema; 4] = [Schema::Sigma, Schema::Raw, Schema::Entity, Schema::Splunk];
+    pub const ALL: [Schema; 6] = [
+        Schema::Sigma,
+        Schema::Raw,
+        Schema::Entity,
+        Schema::Splunk,
+        Schema::Anvilogic,
+        Schema::Playbook,
+    ];
 
     /// The name of the schema, and of its folder of tables.
     pub const fn as_str(self) -> &'static str {
@@ -29,13 +40,17 @@ impl Schema {
             Schema::Raw => "raw",
             Schema::Entity => "entity",
             Schema::Splunk => "splunk",
+            Schema::Anvilogic => "anvilogic",
+            Schema::Playbook => "playbook",
         }
     }
 
     /// All names of the schema, where there are only so many.
     pub const fn fields(self) -> Option<&'static [&'static str]> {
         match self {
-            Schema::Sigma | Schema::Raw | Schema::Splunk => None,
+            Schema::Sigma | Schema::Raw | Schema::Splunk | Schema::Anvilogic | Schema::Playbook => {
+                None
+            }
             Schema::Entity => Some(&[
                 "host",
                 "user",

@@ -18,6 +18,8 @@ pub struct Selection {
 const LOADED: &[(Vendor, &[&str])] = &[
     (Vendor::Sigma, &["stable", "test", "experimental", ""]),
     (Vendor::SplunkEscu, &["production", "experimental", "validation", ""]),
+    (Vendor::Anvilogic, &[""]),
+    (Vendor::Playbook, &[""]),
     (Vendor::Query, &[""]),
 ];
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rulestone_ir::{
     Attack, Clock, Diagnostic, Drilldown, Duration, EntityField, Language, Level, Meta, Origin,
-    Raises, Rule, RuleTest, Severity, Span, Status, TestData, Trigger, Vendor,
+    Raises, Rule, RuleTest, Schema, Severity, Span, Status, TestData, Trigger, Vendor,
 };
 
 use super::yaml::{self, Document, Kind, Node, Places};
@@ -205,7 +205,12 @@ impl Reader<'_> {
         let search = node.text()?;
         origin.search = Some(Arc::from(search));
         let places = Places::new(self.file, node.span, search);
-        let text = spl::Text { search, place: &|range| places.span(range), clock: clock(root) };
+        let text = spl::Text {
+            search,
+            place: &|range| places.span(range),
+            clock: clock(root),
+            schema: Schema::Splunk,
+        };
         spl::read(&text, environment, &mut self.diagnostics)
     }
 

@@ -6,7 +6,7 @@ mod search;
 mod sigma;
 pub mod yaml;
 
-use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Span};
+use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Schema, Span};
 
 pub use crate::Environment;
 pub use crate::sigma::Filter;
@@ -121,5 +121,5 @@ fn each_search(
 
 /// A search by itself, its places those in its own text.
 fn whole(search: &str) -> spl::Text<'_> {
-    spl::Text { search, place: &Span::new, clock: Clock::Whole }
+    spl::Text { search, place: &Span::new, clock: Clock::Whole, schema: Schema::Splunk }
 }

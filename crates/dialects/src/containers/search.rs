@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rulestone_ir::{
-    Attack, Clock, Diagnostic, Language, Level, Meta, Origin, Raises, Rule, Severity, Span, Status,
-    Trigger, Vendor,
+    Attack, Clock, Diagnostic, Language, Level, Meta, Origin, Raises, Rule, Schema, Severity, Span,
+    Status, Trigger, Vendor,
 };
 
 use super::{Effect, Reading, schedule};
@@ -172,7 +172,7 @@ fn reading(
             None
         }
         false => {
-            let text = spl::Text { search, place: &place, clock };
+            let text = spl::Text { search, place: &place, clock, schema: Schema::Splunk };
             spl::read(&text, environment, &mut diagnostics)
         }
     };

@@ -47,6 +47,8 @@ pub(crate) struct Lowering<'a> {
     environment: &'a Environment,
     diagnostics: &'a mut Vec<Diagnostic>,
     clock: Clock,
+    /// Whose field names the search is written in.
+    schema: Schema,
     sources: Vec<Source>,
     /// For each source what its search says about time.
     windows: Vec<Window>,
@@ -64,7 +66,7 @@ pub(crate) struct Lowering<'a> {
 /// Lowers a search. What cannot be lowered is said.
 pub(crate) fn lower(
     pipeline: &Pipeline,
-    clock: Clock,
+    (clock, schema): (Clock, Schema),
     environment: &Environment,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Lowered {
@@ -72,6 +74,7 @@ pub(crate) fn lower(
         environment,
         diagnostics,
         clock,
+        schema,
         sources: Vec::new(),
         windows: Vec::new(),
         stages: Vec::new(),
@@ -155,7 +158,14 @@ impl Lowering<'_> {
 
     /// Events of a scope, all of them.
     fn events(&mut self, keys: &[(&str, &str)]) -> Rows {
-        self.source(Source::Events { scope: scope(keys), filter: Formula::TRUE })
+        let scope = self.scope(keys);
+        self.source(Source::Events { scope, filter: Formula::TRUE })
+    }
+
+    /// A scope in the words of the search's schema.
+    fn scope(&self, keys: &[(&str, &str)]) -> Scope {
+        let keys = keys.iter().map(|(key, word)| (Arc::from(*key), Arc::from(*word)));
+        Scope { schema: self.schema, keys: keys.collect() }
     }
 
     /// Whose rows a stage over `rows` reads. Before the first command there are none.
@@ -245,7 +255,7 @@ impl Lowering<'_> {
             self.record(name);
         }
         let name = if self.model { bare(name) } else { name };
-        Field::Named { schema: Schema::Splunk, name: name.into() }
+        Field::Named { schema: self.schema, name: name.into() }
     }
 
     fn say(&mut self, level: Level, code: &'static str, message: impl Into<String>, span: Span) {
@@ -307,11 +317,6 @@ fn bare(name: &str) -> &str {
         rest = behind;
     }
     rest
-}
-
-fn scope(keys: &[(&str, &str)]) -> Scope {
-    let keys = keys.iter().map(|(key, word)| (Arc::from(*key), Arc::from(*word)));
-    Scope { schema: Schema::Splunk, keys: keys.collect() }
 }
 
 /// The parts of a formula that have to hold together.

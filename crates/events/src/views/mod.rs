@@ -21,6 +21,10 @@
 //! entries for all kinds of its file, and `[sets.NAME]` for those that say `like = ["NAME"]`, in
 //! this file and in those read after it. A list in place of an expression is a constant.
 //!
+//! A schema may stand on another: `base = "splunk"` in one of its files. Its kinds then have what
+//! the base says of the same events beneath their own fields, and events that it says nothing of
+//! read as those of the base. Whoever asks for no scope in particular gets the base's kinds.
+//!
 //! A scope without keys lists its kinds for whoever asks for no scope in particular; a kind that
 //! names nothing to be known by is every event that no kind before it is. Scopes may also be
 //! datasets of data models, see [`Dataset`].
@@ -52,12 +56,17 @@ pub struct Views {
     /// Fields that kinds share, by schema and name.
     sets: HashMap<(String, String), Arc<Names>>,
     datasets: Vec<Arc<Dataset>>,
-    /// What serves a dataset, by its model and name: made when it is first asked for.
+    /// Which schema stands on which.
+    bases: HashMap<String, String>,
+    /// What serves scopes that are put together out of others: made when it is first asked for.
     derived: Arc<Mutex<Derived>>,
 }
 
-/// What serves each dataset.
-type Derived = HashMap<[Arc<str>; 2], Vec<Arc<ScopeKind>>>;
+/// What serves each scope, by its schema and keys.
+type Derived = HashMap<(String, Keys), Vec<Arc<ScopeKind>>>;
+
+/// What a scope is asked for by.
+type Keys = BTreeMap<Arc<str>, Arc<str>>;
 
 /// How fields read, by their names.
 type Names = BTreeMap<String, Expr>;
@@ -134,6 +143,8 @@ pub struct ScopeKind {
 struct File {
     #[serde(default)]
     scope: Vec<ScopeEntry>,
+    /// The schema that this one stands on.
+    base: Option<String>,
     /// Fields of every kind in the file that does not say otherwise.
     #[serde(default)]
     defaults: BTreeMap<String, Text>,
@@ -298,7 +309,9 @@ impl Views {
         }
         own.scopes.append(&mut self.scopes);
         own.datasets.append(&mut self.datasets);
-        *self = Views { sets: std::mem::take(&mut self.sets), ..own };
+        let mut bases = std::mem::take(&mut self.bases);
+        bases.extend(std::mem::take(&mut own.bases));
+        *self = Views { sets: std::mem::take(&mut self.sets), bases, ..own };
         Ok(())
     }
 
@@ -318,6 +331,9 @@ impl Views {
             self.sets.insert((schema.to_owned(), name.clone()), parse(fields)?);
         }
         let defaults = parse(&file.defaults)?;
+        if let Some(base) = file.base {
+            self.bases.insert(schema.to_owned(), base);
+        }
         for entry in file.scope {
             let mut kinds = Vec::with_capacity(entry.kind.len());
             for kind in entry.kind {
@@ -366,10 +382,28 @@ impl Views {
     /// What is not about Windows also runs on records no table knows, by their own names: then
     /// the last entry is `raw`.
     /// Of a schema with a scope without keys, the keys `model` and `dataset` ask for a dataset.
-    pub fn scope(&self, schema: &str, keys: &BTreeMap<Arc<str>, Arc<str>>) -> Vec<Arc<ScopeKind>> {
-        if let Some(model) = keys.get("model").filter(|_| self.is_open(schema)) {
-            return self.dataset_scope(schema, model, keys.get("dataset"));
+    pub fn scope(&self, schema: &str, keys: &Keys) -> Vec<Arc<ScopeKind>> {
+        let is_dataset = keys.contains_key("model");
+        match self.bases.get(schema) {
+            Some(base) if is_dataset => self.scope(base, keys),
+            Some(base) => self.derived(schema, keys, || {
+                let general = self.scope(base, &Keys::new());
+                let rest = if keys.is_empty() { general.as_slice() } else { &[] };
+                let own = self.plain_scope(schema, keys);
+                over(&own, &general).into_iter().chain(but(rest, &own)).collect()
+            }),
+            None if is_dataset && self.is_open(schema) => self.derived(schema, keys, || {
+                let kinds = self.scope(schema, &Keys::new());
+                let (model, dataset) = (&keys["model"], keys.get("dataset"));
+                let asked = self.datasets.iter().filter(|own| own.is_asked(model, dataset));
+                asked.flat_map(|own| own.kinds(&kinds)).collect()
+            }),
+            None => self.plain_scope(schema, keys),
         }
+    }
+
+    /// What serves a scope by the tables of its schema alone.
+    fn plain_scope(&self, schema: &str, keys: &Keys) -> Vec<Arc<ScopeKind>> {
         let of_schema = || self.scopes.iter().filter(|scope| scope.schema == schema);
         let asked = |(key, value): (&String, &String)| {
             keys.get(key.as_str()).is_some_and(|asked| **asked == **value)
@@ -394,29 +428,60 @@ impl Views {
         kinds
     }
 
-    /// Whether a schema has a scope without keys.
+    /// Whether a schema has a scope without keys, of its own or of the schema it stands on.
     fn is_open(&self, schema: &str) -> bool {
-        self.scopes.iter().any(|scope| scope.schema == schema && scope.keys.is_empty())
+        self.bases.contains_key(schema)
+            || self.scopes.iter().any(|scope| scope.schema == schema && scope.keys.is_empty())
     }
 
-    /// What serves a dataset, or all root datasets of a model.
-    fn dataset_scope(
+    /// What serves a scope that is made when it is first asked for.
+    fn derived(
         &self,
         schema: &str,
-        model: &Arc<str>,
-        dataset: Option<&Arc<str>>,
+        keys: &Keys,
+        make: impl FnOnce() -> Vec<Arc<ScopeKind>>,
     ) -> Vec<Arc<ScopeKind>> {
-        let key = [model.clone(), dataset.cloned().unwrap_or_default()];
         let lock = || self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (schema.to_owned(), keys.clone());
         if let Some(kinds) = lock().get(&key) {
             return kinds.clone();
         }
-        let kinds = self.scope(schema, &BTreeMap::new());
-        let asked = self.datasets.iter().filter(|own| own.is_asked(model, dataset));
-        let derived: Vec<Arc<ScopeKind>> = asked.flat_map(|own| own.kinds(&kinds)).collect();
-        lock().insert(key, derived.clone());
-        derived
+        let kinds = make();
+        lock().insert(key, kinds.clone());
+        kinds
     }
+}
+
+/// Kinds with what the kinds of a base say of the same events beneath. What asks for values of
+/// fields asks for them in the base's words.
+fn over(own: &[Arc<ScopeKind>], base: &[Arc<ScopeKind>]) -> Vec<Arc<ScopeKind>> {
+    let both = |at: usize, below: &Arc<ScopeKind>| {
+        let kind = &own[at];
+        let mut both = ScopeKind::clone(below);
+        both.kinds.extend(kind.kinds.iter().filter(|m| **m != KindMatch::default()).cloned());
+        both.raw = kind.raw && below.raw;
+        both.layers.splice(0..0, kind.layers.iter().cloned());
+        both.when.extend(kind.when.iter().map(|(name, values)| (name.clone(), values.clone())));
+        both.stand_in = kind.stand_in.clone().or(both.stand_in);
+        both.except.extend(own[..at].iter().filter(|kind| kind.when.is_empty()).cloned());
+        Arc::new(both)
+    };
+    let meets = |at: usize, below: &&Arc<ScopeKind>| below.may_meet(&own[at]);
+    (0..own.len())
+        .flat_map(|at| base.iter().filter(move |b| meets(at, b)).map(move |b| both(at, b)))
+        .collect()
+}
+
+/// Kinds without the events that others have.
+fn but(kinds: &[Arc<ScopeKind>], others: &[Arc<ScopeKind>]) -> Vec<Arc<ScopeKind>> {
+    let others: Vec<_> = others.iter().filter(|kind| kind.when.is_empty()).cloned().collect();
+    let without = |kind: &Arc<ScopeKind>| {
+        let mut kind = ScopeKind::clone(kind);
+        let met: Vec<_> = others.iter().filter(|other| kind.may_meet(other)).cloned().collect();
+        kind.except.extend(met);
+        Arc::new(kind)
+    };
+    kinds.iter().map(without).collect()
 }
 
 /// Scopes of which none asks for less than another.
@@ -631,5 +696,64 @@ mod tests {
         let creation = &views.scope("sigma", &keys("product=windows category=process_creation"))[1];
         assert_eq!(creation.field("Image"), Expr::Raw("NewProcessName".into()));
         assert_eq!(creation.field("Command Line"), Expr::Raw("CommandLine".into()));
+    }
+
+    #[test]
+    fn a_schema_stands_on_another() {
+        let mut views = Views::default();
+        let base = r#"
+            [[scope]]
+            match = {}
+            [[scope.kind]]
+            channel = ["Sysmon"]
+            fields = { user = "User", program = "Image" }
+            [[scope.kind]]
+            fields = { user = "who" }
+        "#;
+        let own = r#"
+            base = "base"
+            [[scope]]
+            match = {}
+            [[scope.kind]]
+            channel = ["Sysmon"]
+            event_id = [1]
+            fields = { program = "CommandLine" }
+            [[scope]]
+            match = { table = "processes" }
+            [[scope.kind]]
+            channel = ["Sysmon"]
+            event_id = [1]
+            fields = { line = "CommandLine" }
+        "#;
+        views.add("base", "base.toml", base).unwrap();
+        views.add("own", "own.toml", own).unwrap();
+        let kind = |channel: &str, id: u32| Kind {
+            product: "windows".into(),
+            dataset: "".into(),
+            provider: "".into(),
+            channel: channel.into(),
+            event_id: id.to_string().into(),
+        };
+        let read = |asked: &str, kind: &Kind| {
+            let kinds = views.scope("own", &keys(asked));
+            let fields = ScopeKind::serving(&kinds, kind).map(|(_, serving)| {
+                let fields = ["user", "program", "line"].map(|name| match serving.field(name) {
+                    Expr::Raw(raw) => raw.to_string(),
+                    other => format!("{other:?}"),
+                });
+                fields.join(" ")
+            });
+            fields.collect::<Vec<_>>().join("|")
+        };
+        let cases = [
+            ("", kind("Sysmon", 1), "User CommandLine line"),
+            ("", kind("Sysmon", 3), "User Image line"),
+            ("", kind("Other", 3), "who program line"),
+            ("table=processes", kind("Sysmon", 1), "User Image CommandLine"),
+            ("table=processes", kind("Sysmon", 3), ""),
+        ];
+        for (asked, kind, expected) in cases {
+            assert_eq!(read(asked, &kind), expected, "{asked} {kind:?}");
+        }
     }
 }

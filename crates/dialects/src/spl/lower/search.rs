@@ -203,7 +203,8 @@ impl Lowering<'_> {
         if let Some(source @ Source::Events { .. }) = source
             && let Some((scope, filter)) = source.filtered()
         {
-            let filter = all([filter.clone(), raising(&value.text.to_lowercase(), field.span)]);
+            let store = value.text.to_lowercase();
+            let filter = all([filter.clone(), raising(self.schema, &store, field.span)]);
             *source = Source::Alerts { scope: scope.clone(), filter };
             return true;
         }
@@ -381,8 +382,8 @@ fn modifier(name: &str, value: &str) -> Option<(End, String)> {
 
 /// The alerts that a store holds: not every rule adds to every one, and a rule that does not say
 /// adds to all.
-pub(super) fn raising(store: &str, span: Span) -> Formula {
-    let raises = || Field::Named { schema: Schema::Splunk, name: "raises".into() };
+pub(super) fn raising(schema: Schema, store: &str, span: Span) -> Formula {
+    let raises = || Field::Named { schema, name: "raises".into() };
     let says = test(raises(), Test::Exists, Case::Sensitive, span);
     let has = test(raises(), Test::Equals(store.to_owned()), Case::Sensitive, span);
     any([not(says), has])

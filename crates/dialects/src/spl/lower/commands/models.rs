@@ -3,7 +3,7 @@
 use rulestone_ir::{Aggregate, Formula, NullKey, RowStage, Source};
 
 use super::super::search::raising;
-use super::super::{Lowering, Rows, scope, time};
+use super::super::{Lowering, Rows, time};
 use super::bins::BINS;
 use super::stats::{bin_time, key_names, measures, rename_key};
 use super::tables::input_table;
@@ -141,9 +141,10 @@ fn model_rows(lowering: &mut Lowering<'_>, name: &Name, prefix: Option<&str>) ->
             (&*name.value, prefix.or(root.map(|(_, root)| *root)).unwrap_or(&name.value))
         }
     };
-    let scope = scope(&[("model", model), ("dataset", dataset)]);
+    let scope = lowering.scope(&[("model", model), ("dataset", dataset)]);
+    let schema = lowering.schema;
     lowering.source(if model == ALERTS {
-        Source::Alerts { scope, filter: raising(RISK, name.span) }
+        Source::Alerts { scope, filter: raising(schema, RISK, name.span) }
     } else {
         Source::Events { scope, filter: Formula::TRUE }
     })
