@@ -121,5 +121,11 @@ fn each_search(
 
 /// A search by itself, its places those in its own text.
 fn whole(search: &str) -> spl::Text<'_> {
-    spl::Text { search, place: &Span::new, clock: Clock::Whole, schema: Schema::Splunk }
+    spl::Text {
+        search,
+        place: &Span::new,
+        clock: Clock::Whole,
+        schema: Schema::Splunk,
+        written: None,
+    }
 }
