@@ -150,7 +150,7 @@ fn each_search(
         Contents::Sigma | Contents::Companion => (Vec::new(), Schema::Splunk),
     };
     let print = |search: &String| {
-        print(&spl::Text { search, place: &Span::new, clock: Clock::Whole, schema })
+        print(&spl::Text { search, place: &Span::new, clock: Clock::Whole, schema, written: None })
     };
     searches.iter().map(print).collect::<Vec<_>>().join("\n")
 }

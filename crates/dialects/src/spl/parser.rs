@@ -49,7 +49,11 @@ pub(super) fn parse_at(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Pipeline {
     let place = |_: Range<usize>| span;
-    parse(&Text { search, place: &place, clock: Clock::Whole, schema }, environment, diagnostics)
+    parse(
+        &Text { search, place: &place, clock: Clock::Whole, schema, written: None },
+        environment,
+        diagnostics,
+    )
 }
 
 /// Reads a search expression that stands in a value at `span`.
@@ -417,7 +421,13 @@ mod tests {
                 macros: std::collections::BTreeMap::from([("m".to_owned(), found)]),
                 ..Environment::default()
             };
-            let text = Text { search: &search, place: &Span::new, clock: Clock::Whole, schema: Schema::Splunk };
+            let text = Text {
+                search: &search,
+                place: &Span::new,
+                clock: Clock::Whole,
+                schema: Schema::Splunk,
+                written: None,
+            };
             let pipeline = parse(&text, &environment, &mut Vec::new());
             for span in spans(&pipeline) {
                 prop_assert!(search.get(span.clone()).is_some(), "{:?} in {:?}", span, search);
