@@ -5,10 +5,51 @@
 //! a comma between search terms; the rest walks over the tree once it is there. A check has to be
 //! right nearly always, so where something may be meant as it stands nothing is said.
 
+mod case;
 pub(super) mod fields;
+mod literals;
 mod walk;
+mod words;
 
 use rulestone_ir::{Diagnostic, Input, JoinKind, Level, RowStage, Source, Span, Stage, StageKind};
+
+use super::ast::Pipeline;
+use crate::text::Written;
+
+/// Looks at a tree. What is wrong in it is added to `diagnostics`.
+pub(super) fn look(
+    pipeline: &Pipeline,
+    written: Option<Written<'_>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut look = Look { written, diagnostics };
+    case::look(&mut look, pipeline);
+    walk::commands(pipeline, &mut |command| {
+        literals::look(&mut look, command);
+        words::look(&mut look, command);
+    });
+}
+
+/// Where checks of the tree say what they find.
+struct Look<'l> {
+    written: Option<Written<'l>>,
+    diagnostics: &'l mut Vec<Diagnostic>,
+}
+
+impl Look<'_> {
+    fn say(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// With the repair that puts `new` in place of `old`, where that stands in the file as it is.
+    fn say_with_edit(&mut self, diagnostic: Diagnostic, old: &str, new: &str) {
+        let edit = self.written.and_then(|written| written.edit(diagnostic.span, old, new));
+        self.diagnostics.push(match edit {
+            Some(edit) => diagnostic.with_fix(format!("write `{new}`"), vec![edit]),
+            None => diagnostic,
+        });
+    }
+}
 
 /// Something that a check has found, while it is not known what it means for the whole rule.
 #[derive(Debug, Clone)]

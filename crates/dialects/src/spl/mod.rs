@@ -31,6 +31,7 @@ pub fn read(
 ) -> Option<Lowered> {
     let mut own = Vec::new();
     let pipeline = parser::parse(text, environment, &mut own);
+    lint::look(&pipeline, text.written, &mut own);
     let lowered = lower::lower(&pipeline, text, environment, &mut own);
     // The commands of a `foreach` are lowered for each of its fields.
     let mut said: Vec<Diagnostic> = Vec::new();
