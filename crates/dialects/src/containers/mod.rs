@@ -1,6 +1,7 @@
 //! The files rules come in.
 
 mod escu;
+mod playbook;
 mod schedule;
 mod search;
 mod sigma;
@@ -11,6 +12,7 @@ use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Schema, Span};
 pub use crate::Environment;
 pub use crate::sigma::Filter;
 use crate::spl;
+pub use playbook::loose_fields;
 pub use schedule::relative;
 
 /// What there is to say about one rule of a file. A rule that cannot be run is here all the same.
@@ -53,6 +55,8 @@ pub enum Contents {
     Search,
     /// A list of saved searches.
     SavedSearches,
+    /// A page of Markdown that says what to hunt for.
+    Playbook,
 }
 
 /// What a file holds, by a look at its text, and for searches without a container at its name.
@@ -63,6 +67,9 @@ pub fn recognise(text: &str, path: &str) -> Option<Contents> {
     }
     if search::is_saved_searches(text, path) {
         return Some(Contents::SavedSearches);
+    }
+    if playbook::recognise(text, path) {
+        return Some(Contents::Playbook);
     }
     if sigma::recognise(text) {
         return Some(Contents::Sigma);
@@ -81,6 +88,7 @@ pub fn read(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
         Some(Contents::Escu) => escu::read(text, path, environment),
         Some(Contents::Search) => search::read_search(text, path, environment),
         Some(Contents::SavedSearches) => search::read_saved(text, path, environment),
+        Some(Contents::Playbook) => playbook::read(text, path, environment),
         Some(Contents::Companion) | None => Vec::new(),
     }
 }
@@ -99,9 +107,15 @@ pub fn print_tokens(text: &str, path: &str, environment: &Environment) -> String
 pub fn print_ast(text: &str, path: &str, environment: &Environment) -> String {
     match recognise(text, path) {
         Some(Contents::Sigma) | None => sigma::print_ast(text),
-        Some(contents) => each_search(contents, text, path, &|search| {
-            spl::print_ast(&whole(search), environment, &mut Vec::new())
-        }),
+        Some(contents) => {
+            let mut all = each_search(contents, text, path, &|search| {
+                spl::print_ast(&whole(search), environment, &mut Vec::new())
+            });
+            if contents == Contents::Playbook {
+                all.extend(playbook::print_commands(text).iter().map(|own| format!("\n{own}")));
+            }
+            all
+        }
     }
 }
 
@@ -114,6 +128,7 @@ fn each_search(
     let searches = match contents {
         Contents::Escu => escu::searches(text),
         Contents::Search | Contents::SavedSearches => search::searches(text, path),
+        Contents::Playbook => playbook::searches_of(text),
         Contents::Sigma | Contents::Companion => Vec::new(),
     };
     searches.iter().map(|search| print(search)).collect::<Vec<_>>().join("\n")
