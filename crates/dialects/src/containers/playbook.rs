@@ -24,9 +24,9 @@ use self::blocks::{Block, Line};
 use self::page::{Chapter, Fact, Section, Sort, normal};
 use self::searches::{Found, searches};
 use super::{Effect, Reading};
+use crate::Environment;
 use crate::indicator::{self, Command};
 use crate::spl::{self, Lowered};
-use crate::Environment;
 
 /// The longest page that is read.
 const LONGEST: usize = 4 << 20;
@@ -36,9 +36,8 @@ const SLUG: usize = 60;
 /// Whether a text is a page with something to hunt for.
 pub(super) fn recognise(text: &str, path: &str) -> bool {
     let ending = path.rsplit(['/', '\\']).next().and_then(|name| Some(name.rsplit_once('.')?.1));
-    let markdown = ending.is_some_and(|own| {
-        ["md", "markdown"].iter().any(|known| known.eq_ignore_ascii_case(own))
-    });
+    let markdown = ending
+        .is_some_and(|own| ["md", "markdown"].iter().any(|known| known.eq_ignore_ascii_case(own)));
     markdown && text.len() <= LONGEST && chapters(text).any(|(_, hunts)| !hunts.is_empty())
 }
 
@@ -53,7 +52,12 @@ pub(super) fn read(text: &str, path: &str, environment: &Environment) -> Vec<Rea
         for (hunt, label) in hunts.iter().zip(&labels) {
             let twins = labels.iter().filter(|other| *other == label).count();
             let id = about.id(hunt, label, twins > 1, &mut ids);
-            readings.push(about.reading(hunt, id, label, environment));
+            let mut reading = about.reading(hunt, id, label, environment);
+            reading.origin.span = within(text, reading.origin.span);
+            for diagnostic in &mut reading.diagnostics {
+                diagnostic.span = within(text, diagnostic.span);
+            }
+            readings.push(reading);
         }
     }
     readings
@@ -191,7 +195,10 @@ fn commands(section: &Section) -> Vec<Row> {
             (None, None) => continue,
             (process, words) => (process, words.filter(|at| Some(*at) != process)),
         };
-        let description = column(&["description", "purpose", "detail", "note", "meaning"]);
+        // What describes a command goes by many names; it is what else there is.
+        let known = column(&["description", "purpose", "detail", "note", "meaning"]);
+        let other = (0..head.len()).find(|at| ![process, words].contains(&Some(*at)));
+        let description = known.or(other);
         let cell = |row: &[Line], at: Option<usize>| {
             at.and_then(|at| row.get(at)).cloned().unwrap_or_default()
         };
@@ -407,7 +414,8 @@ fn remarks(found: &Found) -> Vec<Diagnostic> {
         note("search-remark", message, span, "write it on a line of its own, as words");
     }
     if found.is_prose {
-        let message = "this reads like a sentence: as a search it wants each of its words".to_owned();
+        let message =
+            "this reads like a sentence: as a search it wants each of its words".to_owned();
         note("prose-search", message, whole, "write a search: `EventCode=1 AND net.exe`");
     }
     if let Some((label, log)) = fields::other_input(found) {
@@ -415,6 +423,13 @@ fn remarks(found: &Found) -> Vec<Diagnostic> {
         note("input-source", message, whole, "correct the label, or what the search asks for");
     }
     diagnostics
+}
+
+/// A place that does not cut a character: what Markdown makes of a sign may be longer or shorter
+/// than the sign.
+fn within(text: &str, span: Span) -> Span {
+    let start = text.floor_char_boundary(span.start);
+    Span::new(start..text.ceil_char_boundary(span.end).max(start))
 }
 
 /// Words as a part of an id: `System Owner/User` is `system-owner-user`.

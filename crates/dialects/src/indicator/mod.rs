@@ -66,8 +66,7 @@ pub fn read(command: &Command<'_>) -> Option<Lowered> {
     let runs = of_programs(&programs, command.process.1);
     let pattern = pattern(&line);
     let found = |field: &str| regex(field, &pattern, command.words.1);
-    let filter =
-        if enough { runs } else { Formula::and([runs, found("CommandLine")]) };
+    let filter = if enough { runs } else { Formula::and([runs, found("CommandLine")]) };
     let mut sources = vec![source("process_creation", filter)];
     let powershell = programs.iter().any(|name| is_powershell(name));
     if powershell && !enough {
@@ -88,7 +87,8 @@ pub fn print_ast(command: &Command<'_>) -> String {
 /// The programs that a text names, without `.exe`.
 fn programs(text: &str) -> Vec<String> {
     let parts = text.split([',', ';', '/']).flat_map(|part| part.split(" or "));
-    let names = parts.map(|part| stem(part.trim()).to_owned());
+    let names = parts.map(|part| part.rsplit('\\').next().unwrap_or(part));
+    let names = names.map(|part| stem(part.trim()).to_owned());
     names.filter(|name| !name.is_empty() && name != "*" && name.len() <= LONGEST).collect()
 }
 
@@ -162,12 +162,8 @@ fn escaped(text: &str) -> String {
 }
 
 fn regex(field: &str, pattern: &str, span: Span) -> Formula {
-    let regex = Regex {
-        pattern: pattern.to_owned(),
-        ignore_case: true,
-        multi_line: false,
-        dot_all: false,
-    };
+    let regex =
+        Regex { pattern: pattern.to_owned(), ignore_case: true, multi_line: false, dot_all: false };
     named(field, Test::Regex(regex), span)
 }
 
@@ -229,6 +225,7 @@ mod tests {
             ("", "Get-NetTCPConnection", "", 3),
             ("", "quser /server:x", "", 1),
             ("whoami.exe", "", "whoami", 1),
+            (r"C:\Windows\System32\arp.exe", "arp -a", "arp", 1),
             ("", "", "", 0),
             ("", "*", "", 0),
         ];

@@ -138,7 +138,7 @@ impl<'p> Reader<'p> {
             Event::Start(tag) => self.start(tag, range),
             Event::End(tag) => self.end(tag),
             Event::Text(text) => match &mut self.code {
-                Some((_, code)) => add_code(code, &text, range),
+                Some((_, code)) => add_code(code, self.page, &text, range),
                 None => self.inline(&text, range),
             },
             Event::Code(text) | Event::InlineHtml(text) => self.inline(&text, range),
@@ -294,16 +294,23 @@ fn add_source(out: &mut Stretch, page: &str, range: Range<usize>) {
     out.push(&text[from..], range.start + from);
 }
 
-/// Adds text of a block of code. Where it is not what is written (an end of line of Windows, a
-/// tab that was part of an indentation), all of it stands at its beginning.
-fn add_code(out: &mut Stretch, text: &str, range: Range<usize>) {
-    if text.len() == range.len() {
+/// Adds text of a block of code. It is what is written, but for the ends of lines of Windows and
+/// tabs that are part of an indentation.
+fn add_code(out: &mut Stretch, page: &str, text: &str, range: Range<usize>) {
+    if page.get(range.clone()) == Some(text) {
         out.push(text, range.start);
-    } else {
-        text.char_indices().for_each(|(at, c)| {
-            let end = at + c.len_utf8();
-            out.push(&text[at..end], range.start.max(range.end.min(range.start + at)));
-        });
+        return;
+    }
+    let (mut at, end) = (range.start, range.end);
+    let written = |at: usize| page.get(at..end).and_then(|rest| rest.chars().next());
+    for (from, c) in text.char_indices() {
+        while written(at) == Some('\r') && c != '\r' {
+            at += 1;
+        }
+        out.push(&text[from..from + c.len_utf8()], at);
+        if written(at) == Some(c) {
+            at += c.len_utf8();
+        }
     }
 }
 

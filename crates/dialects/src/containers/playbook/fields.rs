@@ -55,11 +55,8 @@ const LOOSE: &[(&str, &str)] = &[
 ];
 
 /// What input sources are called in labels, and by what searches ask for their logs.
-const INPUTS: &[(&str, &[&str])] = &[
-    ("sysmon", &["sysmon"]),
-    ("powershell", &["powershell"]),
-    ("security", &["security"]),
-];
+const INPUTS: &[(&str, &[&str])] =
+    &[("sysmon", &["sysmon"]), ("powershell", &["powershell"]), ("security", &["security"])];
 
 /// The names that the view `playbook` has beyond those of Splunk.
 pub fn loose_fields() -> impl Iterator<Item = &'static str> {
@@ -84,7 +81,8 @@ pub(super) fn own_fields(found: &Found, reads: &[String], diagnostics: &mut Vec<
 fn place(text: &str, name: &str) -> Option<usize> {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.');
     let alone = |at: &usize| {
-        !is_part(text[..*at].chars().next_back()) && !is_part(text[at + name.len()..].chars().next())
+        !is_part(text[..*at].chars().next_back())
+            && !is_part(text[at + name.len()..].chars().next())
     };
     text.match_indices(name).map(|(at, _)| at).find(alone)
 }

@@ -98,7 +98,14 @@ pub(super) enum Fact {
 const FACTS: &[(Fact, &[&str])] = &[
     (
         Fact::Technique,
-        &["mitre id", "miter id", "mitre att ck id", "att ck id", "technique id", "mitre technique"],
+        &[
+            "mitre id",
+            "miter id",
+            "mitre att ck id",
+            "att ck id",
+            "technique id",
+            "mitre technique",
+        ],
     ),
     (Fact::Permissions, &["permissions required", "permission required", "permissions"]),
     (Fact::Tactic, &["tactic", "tactics"]),
@@ -247,7 +254,7 @@ impl Section {
         found
     }
 
-    /// The lines of its text and of its blocks of code, one by one.
+    /// The lines of its text and of its blocks of code, one by one, without facts.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut found = Vec::new();
         for block in &self.blocks {
@@ -259,7 +266,7 @@ impl Section {
                 Block::Heading(..) | Block::Table(_) => {}
             }
         }
-        found.retain(|line| !line.is_empty());
+        found.retain(|line| !line.is_empty() && fact(line).is_none());
         found
     }
 }

@@ -139,7 +139,8 @@ impl Reader {
 
 /// Whether a search begins here, though another stands before it in the same block.
 fn begins_anew(text: &str) -> bool {
-    const STARTS: &[&str] = &["index=", "source=", "sourcetype=", "eventtype=", "search ", "| tstats", "|tstats"];
+    const STARTS: &[&str] =
+        &["index=", "source=", "sourcetype=", "eventtype=", "search ", "| tstats", "|tstats"];
     let start: String = text.chars().take(12).collect::<String>().to_ascii_lowercase();
     STARTS.iter().any(|own| start.starts_with(own))
 }
@@ -229,9 +230,9 @@ fn without_remark(text: &Stretch) -> (Stretch, Option<Stretch>) {
     let mut at = 0;
     for word in text.text.split(' ') {
         let body = word.trim_start_matches(['-', '=']);
-        let is_arrow = ARROWS.iter().any(|arrow| {
-            word == *arrow || word.ends_with(arrow) && matches!(body, ">" | "" | "→")
-        });
+        let is_arrow = ARROWS
+            .iter()
+            .any(|arrow| word == *arrow || word.ends_with(arrow) && matches!(body, ">" | "" | "→"));
         if is_arrow && at > 0 && text.text[..at].matches('"').count() % 2 == 0 {
             let remark = text.slice(at..text.text.len()).trimmed();
             return (text.slice(0..at).trimmed(), Some(remark));
@@ -277,7 +278,9 @@ mod tests {
     fn remarks_stand_behind_arrows() {
         let stretch = |text: &str| {
             let blocks = super::super::blocks::blocks(text);
-            let Some(Block::Text(lines)) = blocks.into_iter().next() else { return Stretch::default() };
+            let Some(Block::Text(lines)) = blocks.into_iter().next() else {
+                return Stretch::default();
+            };
             lines.into_iter().next().unwrap_or_default().source
         };
         let cases = [
