@@ -89,6 +89,11 @@ impl Ledger {
 }
 
 impl Entry {
+    /// The rule, if it runs, whether or not it is loaded.
+    pub fn runnable(&self) -> Option<&Arc<Rule>> {
+        self.rule.as_ref().ok().or(self.aside.as_ref())
+    }
+
     /// Line and column of a diagnostic, from 1.
     pub fn position(&self, diagnostic: &Diagnostic) -> (usize, usize) {
         let text = self.text.as_deref().unwrap_or_default();
@@ -202,7 +207,8 @@ fn read_text(
         Some(_) => {}
     }
     let readings = containers::read(&text, &name, environment);
-    let kept = readings.iter().any(|r| !r.diagnostics.is_empty() || may_be_remarked(r));
+    let loud = |r: &Reading| !r.diagnostics.is_empty() || may_be_remarked(r);
+    let kept = selection.texts || readings.iter().any(loud);
     let text: Option<Arc<str>> = kept.then(|| text.into());
     File::Rules(
         readings.into_iter().map(|r| Entry::new(r, text.clone(), selection, named)).collect(),
@@ -224,6 +230,7 @@ fn name_of(path: &Path) -> Arc<str> {
 impl Entry {
     fn new(reading: Reading, text: Option<Arc<str>>, selection: &Selection, named: bool) -> Entry {
         let is_quiet = reading.diagnostics.is_empty() && !may_be_remarked(&reading);
+        let is_quiet = is_quiet && !selection.texts;
         let Reading { meta, origin, rule, diagnostics, effect } = reading;
         let status = Status::of(&diagnostics);
         let runs = rule.filter(|_| status.runs()).map(Arc::new);
