@@ -1,6 +1,6 @@
 //! A match in which case counts, behind one of the same word in which it does not.
 
-use rulestone_ir::{Diagnostic, Predicate, Test};
+use rulestone_ir::{Diagnostic, Field, Predicate, Test};
 use rulestone_value::fold;
 
 use super::filters::Asked;
@@ -18,12 +18,14 @@ pub(crate) fn check(asked: &Asked<'_>) -> Vec<Diagnostic> {
         words::wanted(part, &mut tests);
         for later in tests.iter().filter(|own| is_pattern(own) && words::is_cased(own)) {
             let texts = words::of_test(later);
-            let found = before.iter().find_map(|(earlier, wanted)| {
-                let word = wanted
-                    .iter()
-                    .find(|word| texts.iter().any(|text| fold(text).contains(*word)))?;
-                Some((earlier, word))
-            });
+            let found = before.iter().filter(|(own, _)| is_about(own, later)).find_map(
+                |(earlier, wanted)| {
+                    let word = wanted
+                        .iter()
+                        .find(|word| texts.iter().any(|text| fold(text).contains(*word)))?;
+                    Some((earlier, word))
+                },
+            );
             if let Some((earlier, word)) = found {
                 said.push(remark(later, earlier, word));
             }
@@ -42,6 +44,15 @@ pub(crate) fn check(asked: &Asked<'_>) -> Vec<Diagnostic> {
 /// Whether it looks for a word within a longer text: a whole value has its own spelling.
 fn is_pattern(predicate: &Predicate) -> bool {
     !matches!(predicate.test, Test::Equals(_) | Test::Exists)
+}
+
+/// Whether an earlier test is of the same text: of the field, or of the event that has it.
+fn is_about(earlier: &Predicate, later: &Predicate) -> bool {
+    let whole = match &earlier.field {
+        Field::Named { name, .. } => &**name == "_raw",
+        Field::Any => true,
+    };
+    whole || earlier.field == later.field
 }
 
 fn remark(later: &Predicate, earlier: &Predicate, word: &str) -> Diagnostic {

@@ -17,7 +17,7 @@ use rulestone_ir::Formula;
 
 pub(crate) use atom::{Atom, Compiled};
 pub(crate) use claim::{Claim, Literal, Says};
-use theory::{Answer, Theory};
+use theory::{Answer, Single, Theory};
 
 /// Whether a formula can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,17 +51,19 @@ pub enum Why {
 pub enum Lists<'a> {
     /// Those of which it is known; all others may be lists.
     Known(&'a dyn Fn(&str) -> bool),
-    /// All of them: then *never* means that an event with several values may still do.
+    /// All of them, as far as one may guess: then *never* means that an event with several values
+    /// may still do. Who asks a field for two values one by one knows that it has several.
     None,
 }
 
 impl Lists<'_> {
-    fn is_single(&self, field: &str) -> bool {
+    fn single(&self, field: &str) -> Single {
         match self {
             // The values of an event are many.
-            _ if field == "*" => false,
-            Lists::Known(is_single) => is_single(field),
-            Lists::None => true,
+            _ if field == "*" => Single::No,
+            Lists::Known(is_single) if is_single(field) => Single::Yes,
+            Lists::Known(_) => Single::No,
+            Lists::None => Single::Likely,
         }
     }
 }
@@ -167,7 +169,7 @@ impl Search<'_, '_> {
         for field in touched {
             let literals = state.fields.get(&field)?;
             let says: Vec<_> = literals.iter().map(|literal| &literal.says).collect();
-            match self.theory.check(&says, self.lists.is_single(&field)) {
+            match self.theory.check(&says, self.lists.single(&field)) {
                 Answer::Yes(elements) => {
                     state.found.insert(field, elements);
                 }

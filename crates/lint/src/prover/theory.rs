@@ -22,6 +22,17 @@ pub(crate) enum Answer {
     Unknown,
 }
 
+/// Whether a field has one element at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Single {
+    /// It has.
+    Yes,
+    /// It may have several.
+    No,
+    /// Unless it is asked for several values one by one.
+    Likely,
+}
+
 /// What was worked out before: rules ask the same of fields again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Theory {
@@ -38,12 +49,17 @@ const OFFERS: usize = 48;
 const ATOMS: usize = 600;
 
 impl Theory {
-    /// Whether the claims can be true; `single` says that the field never has several elements.
-    pub(crate) fn check(&mut self, says: &[&Says], single: bool) -> Answer {
+    /// Whether the claims can be true.
+    pub(crate) fn check(&mut self, says: &[&Says], single: Single) -> Answer {
         let one = says.iter().any(|own| matches!(own, Says::One));
         let several = says.iter().any(|own| matches!(own, Says::NotOne));
         let some: Vec<&Set> = says.iter().filter_map(|own| part(own, true)).collect();
         let every: Vec<&Set> = says.iter().filter_map(|own| part(own, false)).collect();
+        let single = match single {
+            Single::Yes => true,
+            Single::No => false,
+            Single::Likely => some.iter().filter(|set| is_of_values(set)).count() < 2,
+        };
         if one && several {
             return Answer::No;
         }
@@ -210,6 +226,14 @@ impl Theory {
         self.exact.insert(key, exact);
         made.map(|machine| (machine, exact))
     }
+}
+
+/// Whether a set lists values.
+fn is_of_values(set: &Set) -> bool {
+    let value = |atom: &Atom| {
+        matches!(atom, Atom::Test(Test::Equals(_), _) | Atom::Compare(Comparison::Equal, _))
+    };
+    !set.negated && set.atoms.iter().all(value)
 }
 
 /// The set of a claim that one element, or every one, is in it.
