@@ -45,12 +45,12 @@ pub(super) fn parse(
 pub(super) fn parse_at(
     search: &str,
     span: Span,
-    environment: &Environment,
+    (schema, environment): (Schema, &Environment),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Pipeline {
     let place = |_: Range<usize>| span;
     parse(
-        &Text { search, place: &place, clock: Clock::Whole, schema: Schema::Splunk },
+        &Text { search, place: &place, clock: Clock::Whole, schema, written: None },
         environment,
         diagnostics,
     )
@@ -60,11 +60,11 @@ pub(super) fn parse_at(
 pub(super) fn parse_search_at(
     search: &str,
     span: Span,
-    environment: &Environment,
+    macros: (Schema, &Environment),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Search {
     let place = |_: Range<usize>| span;
-    let expanded = expand(search, &place, environment, diagnostics);
+    let expanded = expand(search, &place, macros, diagnostics);
     let mut parser = Parser::new(&expanded, &place, diagnostics);
     parser.search_expression(&[])
 }
@@ -75,7 +75,7 @@ pub(super) fn parse_recorded(
     environment: &Environment,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Pipeline, Vec<(TokenKind, String)>) {
-    let expanded = expand(text.search, text.place, environment, diagnostics);
+    let expanded = expand(text.search, text.place, (text.schema, environment), diagnostics);
     let mut parser = Parser::new(&expanded, text.place, diagnostics);
     let pipeline = parser.pipeline();
     let tokens = std::mem::take(&mut parser.taken);
@@ -421,7 +421,13 @@ mod tests {
                 macros: std::collections::BTreeMap::from([("m".to_owned(), found)]),
                 ..Environment::default()
             };
-            let text = Text { search: &search, place: &Span::new, clock: Clock::Whole, schema: Schema::Splunk };
+            let text = Text {
+                search: &search,
+                place: &Span::new,
+                clock: Clock::Whole,
+                schema: Schema::Splunk,
+                written: None,
+            };
             let pipeline = parse(&text, &environment, &mut Vec::new());
             for span in spans(&pipeline) {
                 prop_assert!(search.get(span.clone()).is_some(), "{:?} in {:?}", span, search);
@@ -434,7 +440,8 @@ mod tests {
         let environment = Environment::default();
         let span = Span::new(7..20);
         let mut said = Vec::new();
-        let pipeline = parse_at("search a=$b$ | table c", span, &environment, &mut said);
+        let pipeline =
+            parse_at("search a=$b$ | table c", span, (Schema::Splunk, &environment), &mut said);
         assert_eq!(pipeline.commands.len(), 2);
         assert!(spans(&pipeline).iter().all(|found| *found == (7..20)));
         assert!(said.is_empty());
