@@ -17,7 +17,7 @@ use super::Reading;
 use super::yaml::{self, Document, Kind, Node, Places, at_start, text_of, texts};
 use crate::Environment;
 use crate::spl;
-use crate::text::{Lowered, Text};
+use crate::text::{Lowered, Quoting, Text, Written};
 
 /// The languages of the armory, by its words for them.
 const LANGUAGES: [(&str, Language, Read); 2] =
@@ -130,7 +130,10 @@ impl Reader<'_> {
         let places = Places::new(self.file, node.span, search);
         let place = |range| places.span(range);
         let clock = if *language == Language::Spl { CLOCK } else { QUERY_CLOCK };
-        let text = Text { search, place: &place, clock, schema: Schema::Anvilogic };
+        let quoting = Quoting::of_scalar(self.file, node.span);
+        let written = Some(Written { file: self.file, quoting });
+        let schema = Schema::Anvilogic;
+        let text = Text { search, place: &place, clock, schema, written };
         read(&text, environment, &mut self.diagnostics)
     }
 

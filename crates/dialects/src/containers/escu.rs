@@ -13,6 +13,7 @@ use super::{Reading, schedule};
 use crate::Environment;
 use crate::spl::{self, Lowered};
 use crate::suggest::{is_slip, nearest};
+use crate::text::{Quoting, Written};
 
 /// What each type of search turns its rows into.
 const TYPES: &[(&str, Raises)] = &[
@@ -186,11 +187,13 @@ impl Reader<'_> {
         let search = node.text()?;
         origin.search = Some(Arc::from(search));
         let places = Places::new(self.file, node.span, search);
+        let quoting = Quoting::of_scalar(self.file, node.span);
         let text = spl::Text {
             search,
             place: &|range| places.span(range),
             clock: clock(root),
             schema: Schema::Splunk,
+            written: Some(Written { file: self.file, quoting }),
         };
         spl::read(&text, environment, &mut self.diagnostics)
     }

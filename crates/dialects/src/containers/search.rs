@@ -12,6 +12,7 @@ use super::{Reading, schedule};
 use crate::Environment;
 use crate::conf::{self, Stanza};
 use crate::spl;
+use crate::text::{Quoting, Written};
 
 /// Whether a file of this name holds one search and nothing else.
 pub(super) fn is_search(path: &str) -> bool {
@@ -45,7 +46,8 @@ pub(super) fn read_search(text: &str, path: &str, environment: &Environment) -> 
     let search = text.get(start..).unwrap_or_default();
     let parts = Parts { meta, clock: Clock::Whole, trigger: Trigger::default() };
     let span = Span::new(0..text.len());
-    vec![reading(parts, search.trim_end(), start, span, path, environment)]
+    let place = (text, start, span);
+    vec![reading(parts, search.trim_end(), place, path, environment)]
 }
 
 /// The comments at the start of a text, a line each, and where they end: lines behind `#` or `//`,
@@ -79,8 +81,8 @@ pub(super) fn read_saved(text: &str, path: &str, environment: &Environment) -> V
     let read = |stanza: &Stanza| {
         let search = stanza.get("search")?;
         let parts = saved(stanza, default);
-        let (start, span) = (search.span.start, stanza.span);
-        Some(reading(parts, &search.text, start, span, path, environment))
+        let place = (text, search.span.start, stanza.span);
+        Some(reading(parts, &search.text, place, path, environment))
     };
     own.filter_map(read).collect()
 }
@@ -136,7 +138,7 @@ fn saved(stanza: &Stanza, default: Option<&Stanza>) -> Parts {
 }
 
 /// The techniques of ATT&CK that a text names.
-fn techniques(text: &str) -> Vec<String> {
+pub(super) fn techniques(text: &str) -> Vec<String> {
     let is_id = |word: &&str| {
         let digits = word.strip_prefix('T').unwrap_or_default();
         let mut parts = digits.split('.');
@@ -152,12 +154,11 @@ fn techniques(text: &str) -> Vec<String> {
     words.filter(is_id).map(str::to_owned).collect()
 }
 
-/// Reads a search; it stands in the file from `start` on, byte for byte.
+/// Reads a search; it stands in `file` from `start` on, byte for byte.
 fn reading(
     parts: Parts,
     search: &str,
-    start: usize,
-    span: Span,
+    (file, start, span): (&str, usize, Span),
     path: &str,
     environment: &Environment,
 ) -> Reading {
@@ -172,7 +173,8 @@ fn reading(
             None
         }
         false => {
-            let text = spl::Text { search, place: &place, clock, schema: Schema::Splunk };
+            let written = Some(Written { file, quoting: Quoting::Verbatim });
+            let text = spl::Text { search, place: &place, clock, schema: Schema::Splunk, written };
             spl::read(&text, environment, &mut diagnostics)
         }
     };

@@ -58,6 +58,13 @@ impl Expanded {
         start..end.max(start)
     }
 
+    /// Whether a range of the text is written so in the search, and is not what a macro stands for.
+    pub(super) fn is_written(&self, range: Range<usize>) -> bool {
+        let last = range.end.max(range.start + 1) - 1;
+        let written = |at| self.piece(at).is_some_and(|piece| piece.verbatim);
+        written(range.start) && written(last)
+    }
+
     fn piece(&self, at: usize) -> Option<&Piece> {
         let behind = self.pieces.partition_point(|piece| piece.at <= at);
         self.pieces.get(behind.saturating_sub(1))

@@ -258,6 +258,7 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("anvilogic", "linux.toml", include_str!("anvilogic/linux.toml")),
     ("anvilogic", "cloud.toml", include_str!("anvilogic/cloud.toml")),
     ("anvilogic", "web.toml", include_str!("anvilogic/web.toml")),
+    ("playbook", "windows.toml", include_str!("playbook/windows.toml")),
     ("cim", "access.toml", include_str!("cim/access.toml")),
     ("cim", "alerts.toml", include_str!("cim/alerts.toml")),
     ("cim", "authentication.toml", include_str!("cim/authentication.toml")),
