@@ -13,6 +13,7 @@ use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Schema, Span, Status, 
 pub use crate::Environment;
 pub use crate::sigma::Filter;
 use crate::spl::{self, Lowered};
+pub use anvilogic::normalised_fields;
 pub use playbook::loose_fields;
 pub use schedule::relative;
 
