@@ -17,6 +17,7 @@ pub mod containers;
 mod environment;
 mod regex;
 pub mod sigma;
+pub mod snowflake;
 pub mod spl;
 mod suggest;
 mod text;

@@ -10,7 +10,7 @@ use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Schema, Span};
 
 pub use crate::Environment;
 pub use crate::sigma::Filter;
-use crate::spl;
+use crate::{snowflake, spl};
 pub use schedule::relative;
 
 /// What there is to say about one rule of a file. A rule that cannot be run is here all the same.
@@ -89,6 +89,11 @@ pub fn read(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
 pub fn print_tokens(text: &str, path: &str, environment: &Environment) -> String {
     match recognise(text, path) {
         Some(Contents::Sigma) | None => sigma::print_tokens(text),
+        Some(Contents::Search) if search::is_sql(path) => {
+            each_search(Contents::Search, text, path, &|query| {
+                snowflake::print_tokens(&whole(query))
+            })
+        }
         Some(contents) => each_search(contents, text, path, &|search| {
             spl::print_tokens(&whole(search), environment, &mut Vec::new())
         }),
@@ -99,6 +104,11 @@ pub fn print_tokens(text: &str, path: &str, environment: &Environment) -> String
 pub fn print_ast(text: &str, path: &str, environment: &Environment) -> String {
     match recognise(text, path) {
         Some(Contents::Sigma) | None => sigma::print_ast(text),
+        Some(Contents::Search) if search::is_sql(path) => {
+            each_search(Contents::Search, text, path, &|query| {
+                snowflake::print_ast(&whole(query), &mut Vec::new())
+            })
+        }
         Some(contents) => each_search(contents, text, path, &|search| {
             spl::print_ast(&whole(search), environment, &mut Vec::new())
         }),
