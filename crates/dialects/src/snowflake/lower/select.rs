@@ -133,9 +133,10 @@ impl Lowering<'_> {
 
     /// Keeps the rows for which `where` is true.
     fn narrowed(&mut self, mut rows: Rows, filter: &ast::Expr) -> Rows {
-        let mut stays = Vec::new();
+        let (mut stays, mut formulas) = (Vec::new(), Vec::new());
         for part in conjuncts(filter) {
             if let Some(Input::Source(at)) = rows.input {
+                // Of a join the tables' own queries say how far they look.
                 time::reach(part, &mut self.reaches[at]);
                 if !self.alone && time::is_settled(part) {
                     continue;
@@ -148,11 +149,11 @@ impl Lowering<'_> {
                 {
                     stays.push(part);
                 }
-                _ => {
-                    let formula = self.truth(part, true, &rows);
-                    rows = self.filter(rows, formula, "where", part.span);
-                }
+                _ => formulas.push(self.truth(part, true, &rows)),
             }
+        }
+        if !formulas.is_empty() {
+            rows = self.filter(rows, super::filter::all(formulas), "where", filter.span);
         }
         for part in stays {
             rows = self.looked_for(rows, part);
