@@ -24,4 +24,4 @@ mod text;
 
 pub use environment::{Environment, Macro};
 pub use suggest::nearest;
-pub use text::{Lowered, Text};
+pub use text::{Lowered, Quoting, Text, Written};

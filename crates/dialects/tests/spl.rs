@@ -51,7 +51,8 @@ fn read(
     environment: &Environment,
 ) -> (String, String, Vec<Diagnostic>) {
     let place = |range: Range<usize>| Span::new(offset + range.start..offset + range.end);
-    let text = Text { search, place: &place, clock: Clock::Whole, schema: Schema::Splunk };
+    let text =
+        Text { search, place: &place, clock: Clock::Whole, schema: Schema::Splunk, written: None };
     let mut diagnostics = Vec::new();
     let ast = print_ast(&text, environment, &mut diagnostics);
     (print_tokens(&text, environment, &mut Vec::new()), ast, diagnostics)

@@ -4,14 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rulestone_ir::{
-    Attack, Clock, Diagnostic, Language, Level, Meta, Origin, Raises, Rule, Schema, Severity, Span,
-    Status, Trigger, Vendor,
+    Attack, Clock, Diagnostic, Language, Level, Meta, Origin, Raises, Schema, Severity, Span,
+    Trigger, Vendor,
 };
 
-use super::{Effect, Reading, schedule};
+use super::{Reading, schedule};
 use crate::Environment;
 use crate::conf::{self, Stanza};
-use crate::spl::{self, Lowered};
+use crate::spl;
+use crate::text::{Quoting, Written};
 
 /// Whether a file of this name holds one search and nothing else.
 pub(super) fn is_search(path: &str) -> bool {
@@ -45,7 +46,8 @@ pub(super) fn read_search(text: &str, path: &str, environment: &Environment) -> 
     let search = text.get(start..).unwrap_or_default();
     let parts = Parts { meta, clock: Clock::Whole, trigger: Trigger::default() };
     let span = Span::new(0..text.len());
-    vec![reading(parts, search.trim_end(), start, span, path, environment)]
+    let place = (text, start, span);
+    vec![reading(parts, search.trim_end(), place, path, environment)]
 }
 
 /// The comments at the start of a text, a line each, and where they end: lines behind `#` or `//`,
@@ -79,8 +81,8 @@ pub(super) fn read_saved(text: &str, path: &str, environment: &Environment) -> V
     let read = |stanza: &Stanza| {
         let search = stanza.get("search")?;
         let parts = saved(stanza, default);
-        let (start, span) = (search.span.start, stanza.span);
-        Some(reading(parts, &search.text, start, span, path, environment))
+        let place = (text, search.span.start, stanza.span);
+        Some(reading(parts, &search.text, place, path, environment))
     };
     own.filter_map(read).collect()
 }
@@ -152,12 +154,11 @@ pub(super) fn techniques(text: &str) -> Vec<String> {
     words.filter(is_id).map(str::to_owned).collect()
 }
 
-/// Reads a search; it stands in the file from `start` on, byte for byte.
+/// Reads a search; it stands in `file` from `start` on, byte for byte.
 fn reading(
     parts: Parts,
     search: &str,
-    start: usize,
-    span: Span,
+    (file, start, span): (&str, usize, Span),
     path: &str,
     environment: &Environment,
 ) -> Reading {
@@ -172,12 +173,11 @@ fn reading(
             None
         }
         false => {
-            let text = spl::Text { search, place: &place, clock, schema: Schema::Splunk };
+            let written = Some(Written { file, quoting: Quoting::Verbatim });
+            let text = spl::Text { search, place: &place, clock, schema: Schema::Splunk, written };
             spl::read(&text, environment, &mut diagnostics)
         }
     };
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-    diagnostics.dedup();
     let origin = Origin {
         vendor: Vendor::Query,
         language: Language::Spl,
@@ -187,16 +187,7 @@ fn reading(
         drilldowns: Vec::new(),
         search: Some(Arc::from(search)),
     };
-    let runs = Status::of(&diagnostics).runs();
-    let rule = lowered.filter(|_| runs).map(|Lowered { sources, stages, clock, .. }| Rule {
-        meta: meta.clone(),
-        origin: origin.clone(),
-        sources,
-        stages,
-        clock,
-        trigger,
-    });
-    Reading { meta, origin, rule, diagnostics, effect: Effect::None }
+    super::reading(meta, origin, trigger, lowered, diagnostics)
 }
 
 #[cfg(test)]

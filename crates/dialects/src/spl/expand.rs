@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
-use rulestone_ir::{Diagnostic, Level, Span};
+use rulestone_ir::{Diagnostic, Level, Schema, Span};
 
+use super::macros::find;
 use crate::environment::{Environment, Macro};
 
 /// Macros inside of macros, at most.
@@ -18,28 +19,6 @@ const MAX_TEXT: usize = 1 << 20;
 
 /// The longest call of a macro.
 const LONGEST_CALL: usize = 4096;
-
-/// What macros are where the rule set says nothing: those of the vendor's common apps, and those
-/// that rule sets leave to their users.
-const BUILT_IN: [(&str, &[&str], &str); 10] = [
-    ("comment", &["text"], ""),
-    ("drop_dm_object_name", &["name"], "rename \"$name$.*\" as *"),
-    ("security_content_ctime", &["field"], CTIME),
-    ("security_content_summariesonly", &[], SUMMARIES),
-    ("summariesonly", &[], "summariesonly=false"),
-    ("summariesonly_config", &[], "false"),
-    ("oldsummaries_config", &[], "true"),
-    ("fillnull_config", &[], "null"),
-    ("cim_corporate_web_domain_search", &["field"], WEB_DOMAINS),
-    ("cim_corporate_email_domain_search", &["field"], EMAIL_DOMAINS),
-];
-const CTIME: &str = r#"convert timeformat="%Y-%m-%dT%H:%M:%S" ctime($field$)"#;
-const SUMMARIES: &str = "summariesonly=`summariesonly_config` \
-    allow_old_summaries=`oldsummaries_config` fillnull_value=`fillnull_config`";
-const WEB_DOMAINS: &str = "[| inputlookup cim_corporate_web_domain_lookup \
-    | rename domain as \"$field$\" | fields \"$field$\"]";
-const EMAIL_DOMAINS: &str = "[| inputlookup cim_corporate_email_domain_lookup \
-    | rename domain as \"$field$\" | fields \"$field$\"]";
 
 /// A text without comments and macros, with where its pieces came from.
 pub(super) struct Expanded {
@@ -79,21 +58,30 @@ impl Expanded {
         start..end.max(start)
     }
 
+    /// Whether a range of the text is written so in the search, and is not what a macro stands for.
+    pub(super) fn is_written(&self, range: Range<usize>) -> bool {
+        let last = range.end.max(range.start + 1) - 1;
+        let written = |at| self.piece(at).is_some_and(|piece| piece.verbatim);
+        written(range.start) && written(last)
+    }
+
     fn piece(&self, at: usize) -> Option<&Piece> {
         let behind = self.pieces.partition_point(|piece| piece.at <= at);
         self.pieces.get(behind.saturating_sub(1))
     }
 }
 
-/// Strips comments and puts in macros. `place` says where a range of the search stands in the file.
+/// Strips comments and puts in macros. `place` says where a range of the search stands in the file,
+/// `schema` which of the macros that are built in there are.
 pub(super) fn expand(
     search: &str,
     place: &dyn Fn(Range<usize>) -> Span,
-    environment: &Environment,
+    (schema, environment): (Schema, &Environment),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Expanded {
     let mut expander = Expander {
         environment,
+        schema,
         place,
         diagnostics,
         stack: Vec::new(),
@@ -107,6 +95,7 @@ pub(super) fn expand(
 
 struct Expander<'a> {
     environment: &'a Environment,
+    schema: Schema,
     place: &'a dyn Fn(Range<usize>) -> Span,
     diagnostics: &'a mut Vec<Diagnostic>,
     /// The macros that are being put in.
@@ -185,7 +174,7 @@ impl Expander<'_> {
             self.say(Level::Unsupported, "macro-recursion", message, from, help);
             return false;
         }
-        let Some(found) = find(self.environment, &name, arguments.len()) else {
+        let Some(found) = find(self.environment, self.schema, &name, arguments.len()) else {
             let (message, help) = self.undefined(&name, arguments.len());
             self.say(Level::Unsupported, "macro-undefined", message, from, help);
             return false;
@@ -197,8 +186,11 @@ impl Expander<'_> {
             return false;
         }
         let text = substitute(&found, &arguments);
+        // What begins with a command may stand behind a `|` of its own.
+        let piped = self.out.text.trim_end().ends_with('|');
+        let text = text.strip_prefix('|').filter(|_| piped).unwrap_or(&text);
         self.stack.push(name);
-        self.text(&text, Some(from));
+        self.text(text, Some(from));
         self.stack.pop();
         true
     }
@@ -207,7 +199,8 @@ impl Expander<'_> {
         let help = "define it with `--macros FILE`".to_owned();
         let key =
             |count: usize| if count == 0 { name.to_owned() } else { format!("{name}({count})") };
-        let other = (0..10).find(|count| self.environment.macros.contains_key(&key(*count)));
+        let other =
+            (0..10).find(|count| find(self.environment, self.schema, name, *count).is_some());
         match other {
             Some(count) => {
                 let message =
@@ -229,28 +222,6 @@ impl Expander<'_> {
         let span = (self.place)(from.clone());
         self.diagnostics.push(Diagnostic::new(level, code, message, span).with_help(help));
     }
-}
-
-/// The macro that a call means.
-fn find(environment: &Environment, name: &str, arguments: usize) -> Option<Macro> {
-    let key = if arguments == 0 { name.to_owned() } else { format!("{name}({arguments})") };
-    if let Some(found) = environment.macros.get(&key) {
-        return Some(found.clone());
-    }
-    let built_in = BUILT_IN.iter().find(|(n, of, _)| *n == name && of.len() == arguments);
-    let (of, definition): (&[&str], &str) = match built_in {
-        Some((_, of, definition)) => (of, definition),
-        None if arguments == 0 && name.ends_with("_filter") => (&[], "search *"),
-        None if arguments == 0 && name.starts_with("cim_") && name.ends_with("_indexes") => {
-            (&[], "()")
-        }
-        None => return None,
-    };
-    Some(Macro {
-        arguments: of.iter().map(|name| (*name).to_owned()).collect(),
-        definition: definition.to_owned(),
-        is_eval: false,
-    })
 }
 
 /// The next backtick outside of quotes from `from` on, which is outside of quotes.
@@ -365,7 +336,7 @@ mod tests {
 
     fn expanded(search: &str) -> (Expanded, Vec<Diagnostic>) {
         let mut diagnostics = Vec::new();
-        let found = expand(search, &Span::new, &environment(), &mut diagnostics);
+        let found = expand(search, &Span::new, (Schema::Splunk, &environment()), &mut diagnostics);
         (found, diagnostics)
     }
 

@@ -290,11 +290,12 @@ impl Parser<'_> {
         self.skip_macros();
         let first = self.peek(Mode::Setting);
         let (start, mut end) = (first.range.start, first.range.start);
-        let (mut value, mut parts, mut quoted) = (String::new(), 0, 0);
+        let (mut raw, mut value, mut parts, mut quoted) = (String::new(), String::new(), 0, 0);
         while let Some(part) = pattern_part(self.text, end, self.subsearches > 0) {
             if part.kind == TokenKind::Unclosed {
                 return Err(self.unexpected(&part, "close it"));
             }
+            raw.push_str(part.inner(self.text));
             value.push_str(&unescape(part.inner(self.text)));
             end = part.range.end;
             parts += 1;
@@ -308,8 +309,11 @@ impl Parser<'_> {
             let message = "the quotes stand inside of the regular expression; it is read as if \
                 they stood around it";
             let span = self.span(token.range.clone());
-            let diagnostic = Diagnostic::new(Level::Approximate, "misplaced-quote", message, span);
-            self.diagnostics.push(diagnostic.with_help("put the quotes around the expression"));
+            let diagnostic = Diagnostic::new(Level::Approximate, "misplaced-quote", message, span)
+                .with_help("put the quotes around the expression");
+            let around = format!("\"{raw}\"");
+            let diagnostic = self.with_edit(diagnostic, (token.range.clone(), &around));
+            self.diagnostics.push(diagnostic);
         }
         self.take(token.clone());
         Ok(self.spanned(&token, &value))
@@ -524,7 +528,7 @@ impl Parser<'_> {
         let open = self.expect(TokenKind::OpenBracket, Mode::Arguments, "`[`")?;
         let end = command_bracket(self.text, open.range.end);
         let Some(end) = end else {
-            return Err(self.mistake(open.range, "this `[` is not closed", "close it with `]`"));
+            return Err(self.unbalanced(open.range, "this `[` is not closed", "close it with `]`"));
         };
         let search = match self.other(end) {
             Syntax::Other { text } => text,
@@ -588,7 +592,7 @@ impl Parser<'_> {
                 self.take(next.clone());
                 let inner = next.value(self.text);
                 let expanded = Expanded::of(inner, self.expanded.source(next.range));
-                let mut parser = Parser::new(&expanded, self.place, self.diagnostics);
+                let mut parser = Parser::new(&expanded, (self.place, None), self.diagnostics);
                 Ok(Boundary::Search(parser.search_expression(&[])))
             }
             TokenKind::Word => {

@@ -79,7 +79,7 @@ fn binned(
         Some(field) => field.value.clone(),
         None => {
             let message = "no field is named: `_time` is meant";
-            lowering.note_once("bin-of-time", message, command.span);
+            lowering.note_once("bare-bin", message, command.span);
             "_time".into()
         }
     };
