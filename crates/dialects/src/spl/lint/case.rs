@@ -2,7 +2,7 @@
 
 use rulestone_ir::{Diagnostic, Level, Span};
 
-use super::{Look, walk};
+use super::Look;
 use crate::spl::ast::{Binary, Command, Eval, Name, Operator, Pipeline, Search, Syntax};
 
 /// Letters that a word needs to say something.
