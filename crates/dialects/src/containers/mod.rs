@@ -1,16 +1,17 @@
 //! The files rules come in.
 
+mod anvilogic;
 mod escu;
 mod schedule;
 mod search;
 mod sigma;
 pub mod yaml;
 
-use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Schema, Span};
+use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Schema, Span, Status, Trigger};
 
 pub use crate::Environment;
 pub use crate::sigma::Filter;
-use crate::spl;
+use crate::spl::{self, Lowered};
 pub use schedule::relative;
 
 /// What there is to say about one rule of a file. A rule that cannot be run is here all the same.
@@ -47,12 +48,36 @@ pub enum Contents {
     Sigma,
     /// A detection of Splunk's security content.
     Escu,
+    /// A detection of Anvilogic's armory.
+    Anvilogic,
     /// What rules need or what explains them, but no rule: a macro, a lookup, a story.
     Companion,
     /// One search and nothing else.
     Search,
     /// A list of saved searches.
     SavedSearches,
+}
+
+/// Puts a reading together: the rule runs where nothing said so far keeps it from that.
+fn reading(
+    meta: Meta,
+    origin: Origin,
+    trigger: Trigger,
+    lowered: Option<Lowered>,
+    mut diagnostics: Vec<Diagnostic>,
+) -> Reading {
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    diagnostics.dedup();
+    let runs = Status::of(&diagnostics).runs();
+    let rule = lowered.filter(|_| runs).map(|Lowered { sources, stages, clock, .. }| Rule {
+        meta: meta.clone(),
+        origin: origin.clone(),
+        sources,
+        stages,
+        clock,
+        trigger,
+    });
+    Reading { meta, origin, rule, diagnostics, effect: Effect::None }
 }
 
 /// What a file holds, by a look at its text, and for searches without a container at its name.
@@ -63,6 +88,9 @@ pub fn recognise(text: &str, path: &str) -> Option<Contents> {
     }
     if search::is_saved_searches(text, path) {
         return Some(Contents::SavedSearches);
+    }
+    if anvilogic::recognise(text) {
+        return Some(Contents::Anvilogic);
     }
     if sigma::recognise(text) {
         return Some(Contents::Sigma);
@@ -79,6 +107,7 @@ pub fn read(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
     match recognise(text, path) {
         Some(Contents::Sigma) => sigma::read(text, path, environment),
         Some(Contents::Escu) => escu::read(text, path, environment),
+        Some(Contents::Anvilogic) => anvilogic::read(text, path, environment),
         Some(Contents::Search) => search::read_search(text, path, environment),
         Some(Contents::SavedSearches) => search::read_saved(text, path, environment),
         Some(Contents::Companion) | None => Vec::new(),
@@ -90,7 +119,7 @@ pub fn print_tokens(text: &str, path: &str, environment: &Environment) -> String
     match recognise(text, path) {
         Some(Contents::Sigma) | None => sigma::print_tokens(text),
         Some(contents) => each_search(contents, text, path, &|search| {
-            spl::print_tokens(&whole(search), environment, &mut Vec::new())
+            spl::print_tokens(search, environment, &mut Vec::new())
         }),
     }
 }
@@ -100,32 +129,28 @@ pub fn print_ast(text: &str, path: &str, environment: &Environment) -> String {
     match recognise(text, path) {
         Some(Contents::Sigma) | None => sigma::print_ast(text),
         Some(contents) => each_search(contents, text, path, &|search| {
-            spl::print_ast(&whole(search), environment, &mut Vec::new())
+            spl::print_ast(search, environment, &mut Vec::new())
         }),
     }
 }
 
+/// Prints the searches of a file, each by itself: its places are those in its own text.
 fn each_search(
     contents: Contents,
     text: &str,
     path: &str,
-    print: &dyn Fn(&str) -> String,
+    print: &dyn Fn(&spl::Text<'_>) -> String,
 ) -> String {
-    let searches = match contents {
-        Contents::Escu => escu::searches(text),
-        Contents::Search | Contents::SavedSearches => search::searches(text, path),
-        Contents::Sigma | Contents::Companion => Vec::new(),
+    let (searches, schema) = match contents {
+        Contents::Escu => (escu::searches(text), Schema::Splunk),
+        Contents::Anvilogic => (anvilogic::searches(text), Schema::Anvilogic),
+        Contents::Search | Contents::SavedSearches => {
+            (search::searches(text, path), Schema::Splunk)
+        }
+        Contents::Sigma | Contents::Companion => (Vec::new(), Schema::Splunk),
     };
-    searches.iter().map(|search| print(search)).collect::<Vec<_>>().join("\n")
-}
-
-/// A search by itself, its places those in its own text.
-fn whole(search: &str) -> spl::Text<'_> {
-    spl::Text {
-        search,
-        place: &Span::new,
-        clock: Clock::Whole,
-        schema: Schema::Splunk,
-        written: None,
-    }
+    let print = |search: &String| {
+        print(&spl::Text { search, place: &Span::new, clock: Clock::Whole, schema, written: None })
+    };
+    searches.iter().map(print).collect::<Vec<_>>().join("\n")
 }

@@ -4,14 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rulestone_ir::{
-    Attack, Clock, Diagnostic, Language, Level, Meta, Origin, Raises, Rule, Schema, Severity, Span,
-    Status, Trigger, Vendor,
+    Attack, Clock, Diagnostic, Language, Level, Meta, Origin, Raises, Schema, Severity, Span,
+    Trigger, Vendor,
 };
 
-use super::{Effect, Reading, schedule};
+use super::{Reading, schedule};
 use crate::Environment;
 use crate::conf::{self, Stanza};
-use crate::spl::{self, Lowered};
+use crate::spl;
 use crate::text::{Quoting, Written};
 
 /// Whether a file of this name holds one search and nothing else.
@@ -178,8 +178,6 @@ fn reading(
             spl::read(&text, environment, &mut diagnostics)
         }
     };
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-    diagnostics.dedup();
     let origin = Origin {
         vendor: Vendor::Query,
         language: Language::Spl,
@@ -189,16 +187,7 @@ fn reading(
         drilldowns: Vec::new(),
         search: Some(Arc::from(search)),
     };
-    let runs = Status::of(&diagnostics).runs();
-    let rule = lowered.filter(|_| runs).map(|Lowered { sources, stages, clock, .. }| Rule {
-        meta: meta.clone(),
-        origin: origin.clone(),
-        sources,
-        stages,
-        clock,
-        trigger,
-    });
-    Reading { meta, origin, rule, diagnostics, effect: Effect::None }
+    super::reading(meta, origin, trigger, lowered, diagnostics)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod functions;
 mod lexer;
 mod lint;
 mod lower;
+mod macros;
 mod parser;
 mod print;
 
@@ -21,6 +22,7 @@ pub use aggregates::{Aggregate, aggregates};
 pub use commands::{Command, commands};
 pub use fill::{Filled, fill};
 pub use functions::{EvalFunction, functions};
+pub use macros::{BuiltIn, macros};
 pub use print::{print_ast, print_tokens};
 
 /// Reads a search. `None` where it cannot be run; the diagnostics say why.

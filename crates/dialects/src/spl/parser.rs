@@ -46,12 +46,12 @@ pub(super) fn parse(
 pub(super) fn parse_at(
     search: &str,
     span: Span,
-    environment: &Environment,
+    (schema, environment): (Schema, &Environment),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Pipeline {
     let place = |_: Range<usize>| span;
     parse(
-        &Text { search, place: &place, clock: Clock::Whole, schema: Schema::Splunk, written: None },
+        &Text { search, place: &place, clock: Clock::Whole, schema, written: None },
         environment,
         diagnostics,
     )
@@ -61,11 +61,11 @@ pub(super) fn parse_at(
 pub(super) fn parse_search_at(
     search: &str,
     span: Span,
-    environment: &Environment,
+    macros: (Schema, &Environment),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Search {
     let place = |_: Range<usize>| span;
-    let expanded = expand(search, &place, environment, diagnostics);
+    let expanded = expand(search, &place, macros, diagnostics);
     let mut parser = Parser::new(&expanded, (&place, None), diagnostics);
     parser.search_expression(&[])
 }
@@ -76,7 +76,7 @@ pub(super) fn parse_recorded(
     environment: &Environment,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Pipeline, Vec<(TokenKind, String)>) {
-    let expanded = expand(text.search, text.place, environment, diagnostics);
+    let expanded = expand(text.search, text.place, (text.schema, environment), diagnostics);
     let mut parser = Parser::new(&expanded, (text.place, text.written), diagnostics);
     let pipeline = parser.pipeline();
     let tokens = std::mem::take(&mut parser.taken);
@@ -341,19 +341,32 @@ impl<'a> Parser<'a> {
             _ => format!("`{text}` cannot stand here"),
         };
         if token.kind == TokenKind::Unclosed {
-            let start = token.range.start;
-            let message = self.unclosed(start);
-            return self.wrong("unbalanced-quotes", start..start + 1, message, "close it");
+            return self.unclosed(token.range.start);
         }
         self.mistake(token.range.clone(), message, help)
     }
 
-    /// What to say of the quote at `start`, which nothing closes.
-    fn unclosed(&self, start: usize) -> String {
-        if self.text.get(start..).is_some_and(|rest| rest.starts_with('`')) {
-            return "this backtick is not closed".to_owned();
+    /// Nothing closes the quote at `start`. Where a phrase before it ends right before a word, the
+    /// quote that is missing or too much is that phrase's: from there on inside is outside.
+    fn unclosed(&mut self, start: usize) -> Failed {
+        let code = "unbalanced-quotes";
+        let rest = self.text.get(start..).unwrap_or_default();
+        if rest.starts_with('`') {
+            return self.wrong(code, start..start + 1, "this backtick is not closed", "close it");
         }
-        "this quote is not closed".to_owned()
+        let text = self.text;
+        let runs_into = |token: &&Token| {
+            let next = text.get(token.range.end..).and_then(|rest| rest.chars().next());
+            token.kind == TokenKind::Text && next.is_some_and(char::is_alphanumeric)
+        };
+        match self.taken.iter().find(runs_into).map(|token| token.range.start) {
+            Some(at) => {
+                let message = "what starts here ends at the quote that should start a later text";
+                let help = "remove this quote, or close it before";
+                self.wrong(code, at..at + 1, message, help)
+            }
+            None => self.wrong(code, start..start + 1, "this quote is not closed", "close it"),
+        }
     }
 
     /// A parenthesis or bracket without its other half.
@@ -485,7 +498,8 @@ mod tests {
         let environment = Environment::default();
         let span = Span::new(7..20);
         let mut said = Vec::new();
-        let pipeline = parse_at("search a=$b$ | table c", span, &environment, &mut said);
+        let pipeline =
+            parse_at("search a=$b$ | table c", span, (Schema::Splunk, &environment), &mut said);
         assert_eq!(pipeline.commands.len(), 2);
         assert!(spans(&pipeline).iter().all(|found| *found == (7..20)));
         assert!(said.is_empty());

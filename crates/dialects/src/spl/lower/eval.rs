@@ -332,7 +332,8 @@ impl Lowering<'_> {
 
     /// What `searchmatch` and the ends of a transaction say in the language of searches.
     pub(crate) fn search_match(&mut self, text: &str, span: Span, rows: &Rows) -> Formula {
-        let search = parser::parse_search_at(text, span, self.environment, self.diagnostics);
+        let search =
+            parser::parse_search_at(text, span, (self.schema, self.environment), self.diagnostics);
         self.formula(&search, rows, false)
     }
 
@@ -344,7 +345,8 @@ impl Lowering<'_> {
         rows: &Rows,
     ) -> Option<Formula> {
         let text = format!("| where {text}");
-        let pipeline = parser::parse_at(&text, span, self.environment, self.diagnostics);
+        let pipeline =
+            parser::parse_at(&text, span, (self.schema, self.environment), self.diagnostics);
         match pipeline.commands.first().map(|command| &command.syntax) {
             Some(Syntax::Where(eval)) => Some(self.condition(eval, rows)),
             _ => None,
