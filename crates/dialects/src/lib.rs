@@ -15,6 +15,7 @@
 pub mod conf;
 pub mod containers;
 mod environment;
+pub mod indicator;
 mod regex;
 pub mod sigma;
 pub mod spl;

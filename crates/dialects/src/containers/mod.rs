@@ -2,6 +2,7 @@
 
 mod anvilogic;
 mod escu;
+mod playbook;
 mod schedule;
 mod search;
 mod sigma;
@@ -12,6 +13,7 @@ use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Schema, Span, Status, 
 pub use crate::Environment;
 pub use crate::sigma::Filter;
 use crate::spl::{self, Lowered};
+pub use playbook::loose_fields;
 pub use schedule::relative;
 
 /// What there is to say about one rule of a file. A rule that cannot be run is here all the same.
@@ -56,6 +58,8 @@ pub enum Contents {
     Search,
     /// A list of saved searches.
     SavedSearches,
+    /// A page of Markdown that says what to hunt for.
+    Playbook,
 }
 
 /// Puts a reading together: the rule runs where nothing said so far keeps it from that.
@@ -92,6 +96,9 @@ pub fn recognise(text: &str, path: &str) -> Option<Contents> {
     if anvilogic::recognise(text) {
         return Some(Contents::Anvilogic);
     }
+    if playbook::recognise(text, path) {
+        return Some(Contents::Playbook);
+    }
     if sigma::recognise(text) {
         return Some(Contents::Sigma);
     }
@@ -110,6 +117,7 @@ pub fn read(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
         Some(Contents::Anvilogic) => anvilogic::read(text, path, environment),
         Some(Contents::Search) => search::read_search(text, path, environment),
         Some(Contents::SavedSearches) => search::read_saved(text, path, environment),
+        Some(Contents::Playbook) => playbook::read(text, path, environment),
         Some(Contents::Companion) | None => Vec::new(),
     }
 }
@@ -128,9 +136,15 @@ pub fn print_tokens(text: &str, path: &str, environment: &Environment) -> String
 pub fn print_ast(text: &str, path: &str, environment: &Environment) -> String {
     match recognise(text, path) {
         Some(Contents::Sigma) | None => sigma::print_ast(text),
-        Some(contents) => each_search(contents, text, path, &|search| {
-            spl::print_ast(search, environment, &mut Vec::new())
-        }),
+        Some(contents) => {
+            let mut all = each_search(contents, text, path, &|search| {
+                spl::print_ast(search, environment, &mut Vec::new())
+            });
+            if contents == Contents::Playbook {
+                all.extend(playbook::print_commands(text).iter().map(|own| format!("\n{own}")));
+            }
+            all
+        }
     }
 }
 
@@ -144,6 +158,7 @@ fn each_search(
     let (searches, schema) = match contents {
         Contents::Escu => (escu::searches(text), Schema::Splunk),
         Contents::Anvilogic => (anvilogic::searches(text), Schema::Anvilogic),
+        Contents::Playbook => (playbook::searches_of(text), Schema::Playbook),
         Contents::Search | Contents::SavedSearches => {
             (search::searches(text, path), Schema::Splunk)
         }

@@ -138,7 +138,7 @@ fn saved(stanza: &Stanza, default: Option<&Stanza>) -> Parts {
 }
 
 /// The techniques of ATT&CK that a text names.
-fn techniques(text: &str) -> Vec<String> {
+pub(super) fn techniques(text: &str) -> Vec<String> {
     let is_id = |word: &&str| {
         let digits = word.strip_prefix('T').unwrap_or_default();
         let mut parts = digits.split('.');

@@ -253,6 +253,7 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("splunk", "endpoint.toml", include_str!("splunk/endpoint.toml")),
     ("splunk", "alerts.toml", include_str!("splunk/alerts.toml")),
     ("splunk", "other.toml", include_str!("splunk/other.toml")),
+    ("playbook", "windows.toml", include_str!("playbook/windows.toml")),
     ("cim", "access.toml", include_str!("cim/access.toml")),
     ("cim", "alerts.toml", include_str!("cim/alerts.toml")),
     ("cim", "authentication.toml", include_str!("cim/authentication.toml")),
