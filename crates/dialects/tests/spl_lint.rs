@@ -16,7 +16,7 @@ use rulestone_ir::{Clock, Diagnostic, Level, Matching, Schema, Span, Table};
 const BETWEEN: &str = "---\n";
 
 /// The codes that have a case here.
-const CODES: [&str; 21] = [
+const CODES: [&str; 22] = [
     "absent-ctime",
     "absent-field",
     "bare-bin",
@@ -36,6 +36,7 @@ const CODES: [&str; 21] = [
     "term-with-breaker",
     "unbalanced-parentheses",
     "unbalanced-quotes",
+    "unknown-model-field",
     "macro-undefined",
     "needs-table",
 ];
@@ -141,6 +142,7 @@ fn environment() -> Environment {
         rows: Vec::new(),
         matching: Matching::default(),
     };
+    let fields = ["_time", "process", "process_path", "user"].map(str::to_owned).into();
     let two = Macro {
         arguments: vec!["a".to_owned(), "b".to_owned()],
         definition: "$a$ $b$".to_owned(),
@@ -149,6 +151,7 @@ fn environment() -> Environment {
     Environment {
         macros: [("two(2)".to_owned(), two)].into(),
         tables: [("assets".to_owned(), Arc::new(table))].into(),
+        models: [("Endpoint.Processes".to_owned(), fields)].into(),
         locates: true,
         ..Environment::default()
     }

@@ -8,6 +8,7 @@
 mod case;
 pub(super) mod fields;
 mod literals;
+pub(super) mod models;
 mod walk;
 mod words;
 
