@@ -89,6 +89,11 @@ impl Ledger {
 }
 
 impl Entry {
+    /// The rule, if it runs, whether or not it is loaded.
+    pub fn runnable(&self) -> Option<&Arc<Rule>> {
+        self.rule.as_ref().ok().or(self.aside.as_ref())
+    }
+
     /// Line and column of a diagnostic, from 1.
     pub fn position(&self, diagnostic: &Diagnostic) -> (usize, usize) {
         let text = self.text.as_deref().unwrap_or_default();
@@ -203,8 +208,8 @@ fn read_text(
     }
     let readings = containers::read(&text, &name, environment);
     // Of several rules in a file one that is said to be there twice has to be found.
-    let several = readings.len() > 1;
-    let kept = |r: &Reading| several || !r.diagnostics.is_empty() || may_be_remarked(r);
+    let all = selection.texts || readings.len() > 1;
+    let kept = |r: &Reading| all || !r.diagnostics.is_empty() || may_be_remarked(r);
     let text: Option<Arc<str>> = readings.iter().any(kept).then(|| text.into());
     let entry = |reading: Reading| {
         let text = text.clone().filter(|_| kept(&reading));

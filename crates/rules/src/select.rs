@@ -12,6 +12,9 @@ pub struct Selection {
     pub least: Option<Severity>,
     /// Searches for hunters too, whose alerts nobody gets unless he asks.
     pub hunting: bool,
+    /// Keeps the text of every file, for whoever looks for what is wrong in rules that say
+    /// nothing of it themselves.
+    pub texts: bool,
 }
 
 /// The maturities that are loaded without being asked for, by vendor.

@@ -27,6 +27,7 @@ use super::{Effect, Reading};
 use crate::Environment;
 use crate::indicator::{self, Command};
 use crate::spl::{self, Lowered};
+use crate::text::{Quoting, Written};
 
 /// The longest page that is read.
 const LONGEST: usize = 4 << 20;
@@ -47,7 +48,7 @@ pub(super) fn read(text: &str, path: &str, environment: &Environment) -> Vec<Rea
     let mut ids = BTreeSet::new();
     let mut readings = Vec::new();
     for (chapter, hunts) in chapters(text) {
-        let about = About::of(&chapter, &hunts, &path);
+        let about = About::of(text, &chapter, &hunts, &path);
         let labels = hunts.iter().map(Hunt::label).collect::<Vec<_>>();
         for (hunt, label) in hunts.iter().zip(&labels) {
             let twins = labels.iter().filter(|other| *other == label).count();
@@ -230,7 +231,8 @@ fn executables(section: &Section) -> Vec<Row> {
 }
 
 /// What a chapter says about all of its hunts.
-struct About {
+struct About<'a> {
+    file: &'a str,
     title: String,
     techniques: Vec<String>,
     tactics: Vec<String>,
@@ -240,8 +242,8 @@ struct About {
     path: Arc<str>,
 }
 
-impl About {
-    fn of(chapter: &Chapter, hunts: &[Hunt], path: &Arc<str>) -> About {
+impl<'a> About<'a> {
+    fn of(file: &'a str, chapter: &Chapter, hunts: &[Hunt], path: &Arc<str>) -> About<'a> {
         let lines = |sort: Sort| chapter.of(sort).flat_map(Section::lines).collect::<Vec<_>>();
         let words = |sort: Sort| {
             let words = chapter.words(sort);
@@ -265,6 +267,7 @@ impl About {
         let title = if chapter.title.is_empty() { stem } else { &chapter.title };
         let tactics = chapter.fact(Fact::Tactic).into_iter();
         About {
+            file,
             title: title.to_owned(),
             techniques: chapter.techniques.clone(),
             tactics: tactics.map(|tactic| normal(&tactic).replace(' ', "-")).collect(),
@@ -341,7 +344,8 @@ impl About {
         let place = |range: Range<usize>| found.text.span(range);
         // Pages say nothing of when to run: a search is run over all there is.
         let (clock, schema) = (Clock::Whole, Schema::Playbook);
-        let text = spl::Text { search, place: &place, clock, schema };
+        let written = Some(Written { file: self.file, quoting: Quoting::Verbatim });
+        let text = spl::Text { search, place: &place, clock, schema, written };
         let lowered = spl::read(&text, environment, &mut diagnostics);
         if let Some(lowered) = &lowered {
             fields::own_fields(found, &lowered.reads, &mut diagnostics);

@@ -233,7 +233,7 @@ fn without_remark(text: &Stretch) -> (Stretch, Option<Stretch>) {
         let is_arrow = ARROWS
             .iter()
             .any(|arrow| word == *arrow || word.ends_with(arrow) && matches!(body, ">" | "" | "→"));
-        if is_arrow && at > 0 && text.text[..at].matches('"').count() % 2 == 0 {
+        if is_arrow && at > 0 && text.text[..at].matches('"').count().is_multiple_of(2) {
             let remark = text.slice(at..text.text.len()).trimmed();
             return (text.slice(0..at).trimmed(), Some(remark));
         }

@@ -23,7 +23,8 @@ pub(in crate::spl) fn look(
             return;
         }
         said.push(name.value.to_string());
-        let message = format!("the data set `{set}` has no field `{field}`: it is empty everywhere");
+        let message =
+            format!("the data set `{set}` has no field `{field}`: it is empty everywhere");
         let near = nearest(field, fields.iter().map(String::as_str));
         let mut diagnostic =
             Diagnostic::new(Level::Note, "unknown-model-field", message, name.span);
