@@ -15,6 +15,7 @@
 pub mod conf;
 pub mod containers;
 mod environment;
+pub mod indicator;
 mod regex;
 pub mod sigma;
 pub mod snowflake;
@@ -24,4 +25,4 @@ mod text;
 
 pub use environment::{Environment, Macro};
 pub use suggest::nearest;
-pub use text::{Lowered, Text};
+pub use text::{Lowered, Quoting, Text, Written};

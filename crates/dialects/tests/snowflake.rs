@@ -30,11 +30,14 @@ fn folder(kind: &str) -> PathBuf {
 fn environment() -> Environment {
     let columns = ["Ip", "Owner"].map(Arc::from).into();
     let table = Table { name: "assets".into(), columns, ..Table::default() };
-    Environment { tables: [("assets".to_owned(), Arc::new(table))].into(), ..Environment::default() }
+    Environment {
+        tables: [("assets".to_owned(), Arc::new(table))].into(),
+        ..Environment::default()
+    }
 }
 
 fn text<'t>(search: &'t str, place: &'t dyn Fn(Range<usize>) -> Span) -> Text<'t> {
-    Text { search, place, clock: Clock::Whole, schema: Schema::Anvilogic }
+    Text { search, place, clock: Clock::Whole, schema: Schema::Anvilogic, written: None }
 }
 
 #[test]
@@ -171,7 +174,8 @@ fn every_function_is_lowered() {
             let filled = arguments.iter().copied().chain(std::iter::repeat("a"));
             let arguments: Vec<&str> = filled.take(count).collect();
             let over = if function.measures() { " over (partition by k order by t)" } else { "" };
-            let query = format!("select {}({}){over} as x from okta", function.name, arguments.join(", "));
+            let query =
+                format!("select {}({}){over} as x from okta", function.name, arguments.join(", "));
             let (_, diagnostics) = lower(&query);
             let refused = diagnostics.iter().any(|found| found.level >= Level::Unsupported);
             assert_eq!(!refused, function.runs(), "{query}: {diagnostics:#?}");

@@ -4,14 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rulestone_ir::{
-    Attack, Clock, Diagnostic, Language, Level, Meta, Origin, Raises, Rule, Schema, Severity, Span,
-    Status, Trigger, Vendor,
+    Attack, Clock, Diagnostic, Language, Level, Meta, Origin, Raises, Schema, Severity, Span,
+    Trigger, Vendor,
 };
 
-use super::{Effect, Reading, schedule};
+use super::{Reading, schedule};
 use crate::Environment;
 use crate::conf::{self, Stanza};
-use crate::{Lowered, Text, snowflake, spl};
+use crate::text::{Quoting, Written};
+use crate::{Text, snowflake, spl};
 
 /// Whether a file of this name holds one search and nothing else.
 pub(super) fn is_search(path: &str) -> bool {
@@ -56,7 +57,8 @@ pub(super) fn read_search(text: &str, path: &str, environment: &Environment) -> 
     let search = text.get(start..).unwrap_or_default();
     let parts = Parts { meta, clock: Clock::Whole, trigger: Trigger::default() };
     let span = Span::new(0..text.len());
-    vec![reading(parts, search.trim_end(), start, span, path, environment)]
+    let place = (text, start, span);
+    vec![reading(parts, search.trim_end(), place, path, environment)]
 }
 
 /// The comments at the start of a text, a line each, and where they end: lines behind `#` or `//`,
@@ -94,8 +96,8 @@ pub(super) fn read_saved(text: &str, path: &str, environment: &Environment) -> V
     let read = |stanza: &Stanza| {
         let search = stanza.get("search")?;
         let parts = saved(stanza, default);
-        let (start, span) = (search.span.start, stanza.span);
-        Some(reading(parts, &search.text, start, span, path, environment))
+        let place = (text, search.span.start, stanza.span);
+        Some(reading(parts, &search.text, place, path, environment))
     };
     own.filter_map(read).collect()
 }
@@ -151,7 +153,7 @@ fn saved(stanza: &Stanza, default: Option<&Stanza>) -> Parts {
 }
 
 /// The techniques of ATT&CK that a text names.
-fn techniques(text: &str) -> Vec<String> {
+pub(super) fn techniques(text: &str) -> Vec<String> {
     let is_id = |word: &&str| {
         let digits = word.strip_prefix('T').unwrap_or_default();
         let mut parts = digits.split('.');
@@ -167,12 +169,11 @@ fn techniques(text: &str) -> Vec<String> {
     words.filter(is_id).map(str::to_owned).collect()
 }
 
-/// Reads a search; it stands in the file from `start` on, byte for byte.
+/// Reads a search; it stands in `file` from `start` on, byte for byte.
 fn reading(
     parts: Parts,
     search: &str,
-    start: usize,
-    span: Span,
+    (file, start, span): (&str, usize, Span),
     path: &str,
     environment: &Environment,
 ) -> Reading {
@@ -188,7 +189,8 @@ fn reading(
             None
         }
         false => {
-            let text = |schema| Text { search, place: &place, clock, schema };
+            let written = Some(Written { file, quoting: Quoting::Verbatim });
+            let text = |schema| Text { search, place: &place, clock, schema, written };
             match language {
                 Language::Snowflake => {
                     snowflake::read(&text(Schema::Anvilogic), environment, &mut diagnostics)
@@ -197,8 +199,6 @@ fn reading(
             }
         }
     };
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-    diagnostics.dedup();
     let origin = Origin {
         vendor: Vendor::Query,
         language,
@@ -208,16 +208,7 @@ fn reading(
         drilldowns: Vec::new(),
         search: Some(Arc::from(search)),
     };
-    let runs = Status::of(&diagnostics).runs();
-    let rule = lowered.filter(|_| runs).map(|Lowered { sources, stages, clock, .. }| Rule {
-        meta: meta.clone(),
-        origin: origin.clone(),
-        sources,
-        stages,
-        clock,
-        trigger,
-    });
-    Reading { meta, origin, rule, diagnostics, effect: Effect::None }
+    super::reading(meta, origin, trigger, lowered, diagnostics)
 }
 
 #[cfg(test)]

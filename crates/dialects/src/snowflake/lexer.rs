@@ -41,7 +41,8 @@ pub(super) fn lex(text: &str) -> Result<Lexed<'_>, Broken> {
     let (masked, placeholders) = mask(text);
     let ends = text.chars().enumerate().filter(|(_, c)| *c == '\n');
     let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
-    let chars = if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(at, _)| at).collect() };
+    let chars =
+        if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(at, _)| at).collect() };
     let mut lexed = Lexed { text, tokens: Vec::new(), placeholders, lines, chars };
     let mut tokenizer = Tokenizer::new(&SnowflakeDialect, &masked).with_unescape(false);
     lexed.tokens = tokenizer.tokenize_with_location().map_err(|error| {

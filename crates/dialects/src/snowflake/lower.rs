@@ -218,10 +218,12 @@ impl Lowering<'_> {
 
     /// The column of the row that a name stands for. Of events it is noted that it is read.
     fn column(&mut self, table: Option<&str>, name: &str, rows: &Rows, span: Span) -> Arc<str> {
-        let of = |columns: &&Columns| table.is_none_or(|table| columns.alias.as_deref() == Some(table));
+        let of =
+            |columns: &&Columns| table.is_none_or(|table| columns.alias.as_deref() == Some(table));
         let mut fitting = rows.tables.iter().filter(of).filter(|columns| columns.has(name));
         // Of several tables one that is known to have it comes before one that may.
-        let found = fitting.clone().find(|columns| columns.names.is_some()).or_else(|| fitting.next());
+        let found =
+            fitting.clone().find(|columns| columns.names.is_some()).or_else(|| fitting.next());
         let Some(found) = found else {
             self.absent(table, name, rows, span);
             return name.into();
@@ -277,11 +279,21 @@ impl Lowering<'_> {
         self.say(Level::Note, code, message, span);
     }
 
-    pub(in crate::snowflake) fn approximate(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
+    pub(in crate::snowflake) fn approximate(
+        &mut self,
+        code: &'static str,
+        message: impl Into<String>,
+        span: Span,
+    ) {
         self.say(Level::Approximate, code, message, span);
     }
 
-    pub(in crate::snowflake) fn unsupported(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
+    pub(in crate::snowflake) fn unsupported(
+        &mut self,
+        code: &'static str,
+        message: impl Into<String>,
+        span: Span,
+    ) {
         self.say(Level::Unsupported, code, message, span);
     }
 
@@ -290,7 +302,12 @@ impl Lowering<'_> {
     }
 
     /// Refuses an expression.
-    pub(in crate::snowflake) fn refused(&mut self, code: &'static str, message: impl Into<String>, span: Span) -> Expr {
+    pub(in crate::snowflake) fn refused(
+        &mut self,
+        code: &'static str,
+        message: impl Into<String>,
+        span: Span,
+    ) -> Expr {
         self.unsupported(code, message, span);
         Expr::Literal(rulestone_value::Value::Null)
     }

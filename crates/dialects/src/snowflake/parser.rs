@@ -84,9 +84,8 @@ fn syntax(lexed: &Lexed<'_>, message: &str) -> Broken {
     });
     let at = place.map_or(lexed.text.len(), |place| lexed.offset(place));
     let token = lexed.tokens.iter().position(|token| lexed.span(token.span).start >= at);
-    let span = token.map_or(Span::new(at..lexed.text.len()), |token| {
-        lexed.span(lexed.tokens[token].span)
-    });
+    let span =
+        token.map_or(Span::new(at..lexed.text.len()), |token| lexed.span(lexed.tokens[token].span));
     let code = match token {
         Some(token) if is_glued(&lexed.tokens, token) => "glued-operator",
         _ if balance(&lexed.tokens) != 0 => "unbalanced-parentheses",

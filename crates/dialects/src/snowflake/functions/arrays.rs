@@ -100,7 +100,11 @@ pub(super) fn get(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &R
             let path = written(&[Step::Key(key.clone())]);
             two(Function::JsonPath, of, Expr::text(path), span)
         }
-        _ => lowering.refused("unsupported-function", "`get` takes a place that is written out", call.at),
+        _ => lowering.refused(
+            "unsupported-function",
+            "`get` takes a place that is written out",
+            call.at,
+        ),
     }
 }
 

@@ -37,7 +37,12 @@ pub(super) fn contains(lowering: &mut Lowering<'_>, call: &Call, span: Span, row
     two(Function::GtAny, place(lowering, call, span, rows), integer(0), span)
 }
 
-pub(super) fn starts_with(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn starts_with(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     two(Function::EqAny, place(lowering, call, span, rows), integer(1), span)
 }
 
@@ -110,7 +115,12 @@ pub(super) fn trim_left(lowering: &mut Lowering<'_>, call: &Call, span: Span, ro
     trimmed(Function::TrimLeft, lowering, call, span, rows)
 }
 
-pub(super) fn trim_right(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn trim_right(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     trimmed(Function::TrimRight, lowering, call, span, rows)
 }
 
@@ -192,7 +202,12 @@ fn regex(
 const NULL: Expr = Expr::Literal(Value::Null);
 
 /// The whole text has to fit.
-pub(super) fn regexp_like(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn regexp_like(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     let make = |pattern: String, _| pattern::anchored(&pattern);
     let Some(regex) = regex(lowering, call, 2, &make, rows) else { return NULL };
     two(Function::RegexFindAny, argument(lowering, call, 0, rows), regex, span)
@@ -207,7 +222,12 @@ fn only(lowering: &mut Lowering<'_>, call: &Call, at: usize, number: i64, what: 
     }
 }
 
-pub(super) fn regexp_count(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn regexp_count(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     only(lowering, call, 2, 1, "the place");
     let make = |pattern: String, _| format!("({pattern})");
     let Some(regex) = regex(lowering, call, 3, &make, rows) else { return NULL };
@@ -218,14 +238,23 @@ pub(super) fn regexp_count(lowering: &mut Lowering<'_>, call: &Call, span: Span,
     Expr::call(Function::Case, vec![one(Function::IsNotNull, of, span), count], span)
 }
 
-pub(super) fn regexp_instr(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn regexp_instr(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     only(lowering, call, 2, 1, "the place");
     only(lowering, call, 3, 1, "the occurrence");
     let make = |pattern: String, _| pattern;
     let Some(regex) = regex(lowering, call, 5, &make, rows) else { return NULL };
     let found = two(Function::RegexFindAny, argument(lowering, call, 0, rows), regex, span);
     let not = one(Function::Not3, found.clone(), span);
-    lowering.approximate("regexp-place", "whether there is a match is told, not where: 1 stands for any place", call.at);
+    lowering.approximate(
+        "regexp-place",
+        "whether there is a match is told, not where: 1 stands for any place",
+        call.at,
+    );
     Expr::call(Function::Case, vec![found, integer(1), not, integer(0)], span)
 }
 
@@ -260,7 +289,12 @@ pub(super) fn regexp_substr_all(
     matches(lowering, call, span, rows).unwrap_or(NULL)
 }
 
-pub(super) fn regexp_substr(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn regexp_substr(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     let which = match call.arguments.get(3) {
         None => integer(0),
         Some(which) => two(Function::Subtract, lowering.expr(which, rows), integer(1), span),
@@ -271,7 +305,12 @@ pub(super) fn regexp_substr(lowering: &mut Lowering<'_>, call: &Call, span: Span
     }
 }
 
-pub(super) fn regexp_replace(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn regexp_replace(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     only(lowering, call, 3, 1, "the place");
     only(lowering, call, 4, 0, "the occurrence");
     let make = |pattern: String, _| pattern;

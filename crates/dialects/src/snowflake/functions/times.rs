@@ -119,7 +119,12 @@ pub(super) fn date_add(lowering: &mut Lowering<'_>, call: &Call, span: Span, row
     }
 }
 
-pub(super) fn add_months(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn add_months(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     let of = at(lowering, call, 0, rows);
     match time::literal(&call.arguments[1]) {
         Some(count) => by_months(of, count as i64, span),
@@ -138,14 +143,20 @@ pub(super) fn date_diff(lowering: &mut Lowering<'_>, call: &Call, span: Span, ro
         0 => {
             // The epoch was a Thursday, weeks begin on Monday.
             let shift = if unit.snap == "@w1" { 3 * DAY } else { 0 };
-            let side = if shift == 0 { side } else { two(Function::Add, side, integer(shift), span) };
+            let side =
+                if shift == 0 { side } else { two(Function::Add, side, integer(shift), span) };
             let length = Expr::Literal(number(unit.seconds));
             one(Function::Floor, two(Function::Divide, side, length, span), span)
         }
         months => {
             let part = |format| formatted(side.clone(), format, span);
             let years = two(Function::Multiply, part("%Y"), integer(12), span);
-            let all = two(Function::Add, years, two(Function::Subtract, part("%m"), integer(1), span), span);
+            let all = two(
+                Function::Add,
+                years,
+                two(Function::Subtract, part("%m"), integer(1), span),
+                span,
+            );
             one(Function::Floor, two(Function::Divide, all, integer(months), span), span)
         }
     });
@@ -207,7 +218,12 @@ pub(super) fn date_part(lowering: &mut Lowering<'_>, call: &Call, span: Span, ro
 }
 
 /// `hour(x)` and its like.
-pub(super) fn part_by_name(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn part_by_name(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     let of = at(lowering, call, 0, rows);
     let name = call.name.clone();
     part(lowering, &name, of, call, span)
@@ -217,18 +233,33 @@ pub(super) fn day_name(lowering: &mut Lowering<'_>, call: &Call, span: Span, row
     two(Function::FormatTime, at(lowering, call, 0, rows), Expr::text("%a"), span)
 }
 
-pub(super) fn month_name(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn month_name(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     two(Function::FormatTime, at(lowering, call, 0, rows), Expr::text("%b"), span)
 }
 
-pub(super) fn date_trunc(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn date_trunc(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     let Some(unit) = unit(lowering, call, 0) else { return NULL };
     let of = at(lowering, call, 1, rows);
     two(Function::RelativeTime, of, Expr::text(unit.snap), span)
 }
 
 /// The start of the slice that a time is in.
-pub(super) fn time_slice(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn time_slice(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     let Some(unit) = unit(lowering, call, 2) else { return NULL };
     let count = time::literal(&call.arguments[1]).filter(|count| *count > 0.0);
     let end = call.arguments.get(3).and_then(time::word).is_some_and(|word| word == "end");
@@ -249,7 +280,8 @@ pub(super) fn convert_timezone(
     _: Span,
     rows: &Rows,
 ) -> Expr {
-    let (of, zones) = call.arguments.split_last().map_or((None, &[][..]), |(of, zones)| (Some(of), zones));
+    let (of, zones) =
+        call.arguments.split_last().map_or((None, &[][..]), |(of, zones)| (Some(of), zones));
     let utc = |zone: &ast::Expr| {
         matches!(&zone.kind, ExprKind::Literal(Value::String(name))
             if ["utc", "etc/utc", "gmt", "z"].contains(&&*name.to_ascii_lowercase()))
@@ -289,9 +321,24 @@ pub(super) fn to_date(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows
 
 /// Parts of a format, the longer ones first.
 const FORMAT: [(&str, &str); 18] = [
-    ("YYYY", "%Y"), ("YY", "%y"), ("MMMM", "%B"), ("MON", "%b"), ("MM", "%m"), ("DD", "%d"),
-    ("DY", "%a"), ("HH24", "%H"), ("HH12", "%I"), ("HH", "%H"), ("AM", "%p"), ("PM", "%p"),
-    ("MI", "%M"), ("SS", "%S"), ("FF9", "%9N"), ("FF6", "%6N"), ("FF3", "%3N"), ("FF", "%9N"),
+    ("YYYY", "%Y"),
+    ("YY", "%y"),
+    ("MMMM", "%B"),
+    ("MON", "%b"),
+    ("MM", "%m"),
+    ("DD", "%d"),
+    ("DY", "%a"),
+    ("HH24", "%H"),
+    ("HH12", "%I"),
+    ("HH", "%H"),
+    ("AM", "%p"),
+    ("PM", "%p"),
+    ("MI", "%M"),
+    ("SS", "%S"),
+    ("FF9", "%9N"),
+    ("FF6", "%6N"),
+    ("FF3", "%3N"),
+    ("FF", "%9N"),
 ];
 
 pub(super) fn to_text(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {

@@ -43,7 +43,12 @@ pub(super) fn same(lowering: &mut Lowering<'_>, call: &Call, _: Span, rows: &Row
     argument(lowering, call, 0, rows)
 }
 
-pub(super) fn to_boolean(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn to_boolean(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     as_bool(argument(lowering, call, 0, rows), span)
 }
 
@@ -51,12 +56,22 @@ pub(super) fn to_number(lowering: &mut Lowering<'_>, call: &Call, span: Span, ro
     one(Function::ToNumber, argument(lowering, call, 0, rows), span)
 }
 
-pub(super) fn is_null_value(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn is_null_value(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     one(Function::IsNull, argument(lowering, call, 0, rows), span)
 }
 
 /// Null is equal to null here.
-pub(super) fn equal_null(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn equal_null(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     let sides = lowering.exprs(&call.arguments, rows);
     same_or_null(sides, span)
 }
@@ -113,11 +128,21 @@ pub(super) fn least(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: 
     of_all(Function::Least, lowering.exprs(&call.arguments, rows), span)
 }
 
-pub(super) fn null_if_zero(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn null_if_zero(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     two(Function::NullIf, argument(lowering, call, 0, rows), integer(0), span)
 }
 
-pub(super) fn zero_if_null(lowering: &mut Lowering<'_>, call: &Call, span: Span, rows: &Rows) -> Expr {
+pub(super) fn zero_if_null(
+    lowering: &mut Lowering<'_>,
+    call: &Call,
+    span: Span,
+    rows: &Rows,
+) -> Expr {
     two(Function::Coalesce, argument(lowering, call, 0, rows), integer(0), span)
 }
 

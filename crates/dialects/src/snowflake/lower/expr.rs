@@ -72,9 +72,7 @@ impl Lowering<'_> {
             ExprKind::Path(inner, steps) => self.path(inner, steps, span, rows),
             ExprKind::And(parts) => many(Function::And3, self.exprs(parts, rows), span),
             ExprKind::Or(parts) => many(Function::Or3, self.exprs(parts, rows), span),
-            ExprKind::Not(inner) => {
-                Expr::call(Function::Not3, vec![self.expr(inner, rows)], span)
-            }
+            ExprKind::Not(inner) => Expr::call(Function::Not3, vec![self.expr(inner, rows)], span),
             ExprKind::Compare(how, left, right) => {
                 let sides = vec![self.side(left, right, rows), self.side(right, left, rows)];
                 Expr::call(comparison(*how), sides, span)
@@ -112,13 +110,18 @@ impl Lowering<'_> {
                 };
                 let arguments: Vec<Expr> = members.iter().flat_map(of).collect();
                 if arguments.len() > *Function::JsonObject.arguments().end() {
-                    return self.refused("search-limit", "the object is too long", of_span(members));
+                    return self.refused(
+                        "search-limit",
+                        "the object is too long",
+                        of_span(members),
+                    );
                 }
                 Expr::call(Function::JsonObject, arguments, span)
             }
             ExprKind::Call(call) => self.call(call, of.span, rows),
             ExprKind::InQuery(..) | ExprKind::Exists(_) => {
-                let message = "a query within a condition is run only where all of `where` has to hold";
+                let message =
+                    "a query within a condition is run only where all of `where` has to hold";
                 self.refused("unsupported-subquery", message, of.span)
             }
             ExprKind::Scalar(_) => {
@@ -166,7 +169,8 @@ impl Lowering<'_> {
     fn is_of_events(&self, of: &ast::Expr, rows: &Rows) -> bool {
         let ExprKind::Column { table, .. } = &of.kind else { return false };
         rows.tables.first().is_some_and(|own| {
-            own.names.is_none() && table.as_ref().is_none_or(|table| own.alias.as_ref() == Some(table))
+            own.names.is_none()
+                && table.as_ref().is_none_or(|table| own.alias.as_ref() == Some(table))
         })
     }
 
@@ -244,7 +248,8 @@ impl Lowering<'_> {
             let condition = match &own.of {
                 None => self.expr(condition, rows),
                 Some(of) => {
-                    let sides = vec![self.side(of, condition, rows), self.side(condition, of, rows)];
+                    let sides =
+                        vec![self.side(of, condition, rows), self.side(condition, of, rows)];
                     Expr::call(Function::EqAny, sides, span)
                 }
             };
@@ -295,7 +300,8 @@ impl Lowering<'_> {
         let (mut of, mut rest) = (self.expr(inner, rows), steps);
         if let Some((Step::Index(at), behind)) = steps.split_first() {
             let list = Expr::call(Function::ElementsOf, vec![of], span);
-            of = Expr::call(Function::MvIndex, vec![list, Expr::Literal(Value::Integer(*at))], span);
+            of =
+                Expr::call(Function::MvIndex, vec![list, Expr::Literal(Value::Integer(*at))], span);
             rest = behind;
         }
         if rest.is_empty() {
@@ -335,7 +341,8 @@ impl Lowering<'_> {
             return Expr::Literal(Value::Null);
         };
         if !function.arguments.contains(&call.arguments.len()) {
-            let message = format!("`{}` does not take {} arguments", call.name, call.arguments.len());
+            let message =
+                format!("`{}` does not take {} arguments", call.name, call.arguments.len());
             self.invalid("bad-arguments", message, call.at);
             return Expr::Literal(Value::Null);
         }
@@ -349,7 +356,8 @@ impl Lowering<'_> {
             }
             Build::Own(build) => build(self, call, self.place(span), rows),
             Build::Measure(_) | Build::Window => {
-                let message = format!("`{}` measures rows, and stands where none are measured", call.name);
+                let message =
+                    format!("`{}` measures rows, and stands where none are measured", call.name);
                 self.invalid("misplaced-measure", message, call.at);
                 Expr::Literal(Value::Null)
             }

@@ -65,7 +65,8 @@ impl Lowering<'_> {
             ExprKind::Literal(Value::Null) => Formula::FALSE,
             ExprKind::IsNull(inner) => match self.tested(inner, rows) {
                 Some(tested) => {
-                    let exists = test(tested.field, Test::Exists, Case::Sensitive, self.place(of.span));
+                    let exists =
+                        test(tested.field, Test::Exists, Case::Sensitive, self.place(of.span));
                     if wanted { Formula::not(exists) } else { exists }
                 }
                 None => self.is_true(of, wanted, rows),
@@ -133,7 +134,13 @@ impl Lowering<'_> {
     }
 
     /// A test of the text of a column; none where another way has to be taken.
-    fn text_test(&self, tested: Tested, pattern: Test, ignore_case: bool, span: Span) -> Option<Formula> {
+    fn text_test(
+        &self,
+        tested: Tested,
+        pattern: Test,
+        ignore_case: bool,
+        span: Span,
+    ) -> Option<Formula> {
         let span = self.place(span);
         let Some(upper) = tested.folded.filter(|_| !ignore_case) else {
             let case = if ignore_case { Case::Insensitive } else { Case::Sensitive };

@@ -100,7 +100,8 @@ impl Lowering<'_> {
             let pair = |name: &Arc<str>| {
                 (NamePattern::new(name.clone()), NamePattern::new(name.to_ascii_lowercase()))
             };
-            let pairs: Vec<_> = table.columns.iter().map(pair).filter(|(old, new)| old != new).collect();
+            let pairs: Vec<_> =
+                table.columns.iter().map(pair).filter(|(old, new)| old != new).collect();
             let columns = Columns { names: Some(names), ..Columns::default() };
             let rows = self.source(Source::Table { table, span: place }, columns);
             if pairs.is_empty() {
@@ -161,10 +162,13 @@ impl Lowering<'_> {
         let (lefts, rights): (Vec<ast::Expr>, Vec<ast::Expr>) = keys.into_iter().unzip();
         let (left, names) = self.keyed(left, &lefts, None, span);
         let (right, _) = self.keyed(right, &rights, Some(&names), span);
-        let prefix = format!("{}.", join.table.alias.clone().unwrap_or_else(|| match &join.table.kind {
-            TableKind::Name(last, _) => last.clone(),
-            _ => self.made().to_string(),
-        }));
+        let prefix = format!(
+            "{}.",
+            join.table.alias.clone().unwrap_or_else(|| match &join.table.kind {
+                TableKind::Name(last, _) => last.clone(),
+                _ => self.made().to_string(),
+            })
+        );
         let (right, columns) = self.prefixed(right, &prefix, &names, wanted, span);
         let kind = match join.kind {
             ast::JoinKind::Inner => JoinKind::Inner,
@@ -233,11 +237,17 @@ impl Lowering<'_> {
             On::Holds(on) => {
                 for part in conjuncts(on) {
                     match &part.kind {
-                        ExprKind::Compare(Comparison::Equal, a, b) => match (side(a, left, right), side(b, left, right)) {
-                            (Some(false), Some(true)) => keys.push(((**a).clone(), (**b).clone())),
-                            (Some(true), Some(false)) => keys.push(((**b).clone(), (**a).clone())),
-                            _ => rest.push(part.clone()),
-                        },
+                        ExprKind::Compare(Comparison::Equal, a, b) => {
+                            match (side(a, left, right), side(b, left, right)) {
+                                (Some(false), Some(true)) => {
+                                    keys.push(((**a).clone(), (**b).clone()))
+                                }
+                                (Some(true), Some(false)) => {
+                                    keys.push(((**b).clone(), (**a).clone()))
+                                }
+                                _ => rest.push(part.clone()),
+                            }
+                        }
                         _ => rest.push(part.clone()),
                     }
                 }
@@ -286,7 +296,12 @@ impl Lowering<'_> {
                     let message = format!("name the columns of `{of}`: there is no list of them");
                     self.unsupported("unsupported-join", message, span);
                 }
-                wanted.named.iter().filter(|(table, _)| *table == of).map(|(_, name)| name.clone()).collect()
+                wanted
+                    .named
+                    .iter()
+                    .filter(|(table, _)| *table == of)
+                    .map(|(_, name)| name.clone())
+                    .collect()
             }
         };
         let mut steps = Vec::new();
@@ -341,7 +356,8 @@ impl Lowering<'_> {
         let (key, mark) = (self.made(), self.made());
         let first = Expr::Field(first.as_str().into());
         let there = Expr::Literal(Value::Integer(1));
-        let right = self.compute(right, vec![(key.clone(), first), (mark.clone(), there)], "in", span);
+        let right =
+            self.compute(right, vec![(key.clone(), first), (mark.clone(), there)], "in", span);
         let project = Project {
             names: [&key, &mark].map(|name| NamePattern::new(name.clone())).into(),
             mode: Keep::Keep,

@@ -86,7 +86,11 @@ impl Lowering<'_> {
         // Columns go by the names of the tables they came from, too.
         rows.tables = tables
             .into_iter()
-            .map(|own| Columns { alias: own.alias, prefix: String::new(), names: Some(names.clone()) })
+            .map(|own| Columns {
+                alias: own.alias,
+                prefix: String::new(),
+                names: Some(names.clone()),
+            })
             .collect();
         rows.known = known;
         rows
@@ -133,17 +137,20 @@ impl Lowering<'_> {
         let function = functions::find(&call.name)?;
         let Build::Measure(measure) = function.build else { return None };
         if !function.arguments.contains(&call.arguments.len()) {
-            let message = format!("`{}` does not take {} arguments", call.name, call.arguments.len());
+            let message =
+                format!("`{}` does not take {} arguments", call.name, call.arguments.len());
             self.invalid("bad-arguments", message, call.at);
             return None;
         }
         let place = self.place(span);
         let name = self.made();
         let field = Expr::Field(name.clone());
-        let row_measure = |function, of| RowMeasure { function, of, into: NamePattern::new(name.clone()) };
+        let row_measure =
+            |function, of| RowMeasure { function, of, into: NamePattern::new(name.clone()) };
         let first = call.arguments.first()?;
         let is_star = first.kind == ExprKind::Star;
-        let of_first = if is_star { Expr::Literal(Value::Bool(true)) } else { self.expr(first, rows) };
+        let of_first =
+            if is_star { Expr::Literal(Value::Bool(true)) } else { self.expr(first, rows) };
         let (measure, result) = match measure {
             Measure::Count if is_star => (row_measure(Aggregator::Count, Measured::Rows), field),
             Measure::Count | Measure::CountDistinct => {
@@ -152,19 +159,19 @@ impl Lowering<'_> {
                 let function = if distinct { Aggregator::DistinctCount } else { Aggregator::Count };
                 (row_measure(function, Measured::Expr(of)), field)
             }
-            Measure::CountIf => {
-                (row_measure(Aggregator::Count, Measured::Where(of_first)), field)
-            }
+            Measure::CountIf => (row_measure(Aggregator::Count, Measured::Where(of_first)), field),
             Measure::AnyTrue | Measure::AllTrue => self.truths(measure, of_first, &name, place),
             Measure::ListAgg => self.list(call, of_first, &name, place, rows),
             Measure::ArrayAgg => {
-                let function = if call.distinct { Aggregator::Values(0) } else { Aggregator::List(0) };
+                let function =
+                    if call.distinct { Aggregator::Values(0) } else { Aggregator::List(0) };
                 self.check_order(call, first);
                 (row_measure(function, Measured::Expr(of_first)), field)
             }
             Measure::Percentile => {
                 let part = super::time::literal(call.arguments.get(1)?).unwrap_or(0.5);
-                let message = "a percentile is the value that this part of the values does not exceed";
+                let message =
+                    "a percentile is the value that this part of the values does not exceed";
                 self.approximate("percentile-meaning", message, call.at);
                 (row_measure(Aggregator::Percentile(part * 100.0), Measured::Expr(of_first)), field)
             }
@@ -233,7 +240,11 @@ impl Lowering<'_> {
             None => Expr::text(""),
         };
         let mut list = Expr::Field(name.clone());
-        if call.order.first().is_some_and(|order| !order.descending && order.by == call.arguments[0]) {
+        if call
+            .order
+            .first()
+            .is_some_and(|order| !order.descending && order.by == call.arguments[0])
+        {
             list = Expr::call(Function::MvSort, vec![list], span);
         } else {
             self.check_order(call, &call.arguments[0]);

@@ -79,7 +79,8 @@ impl Flags {
     /// As the front of an expression.
     pub(in crate::snowflake) fn inline(self) -> String {
         let letters = [(self.ignore_case, 'i'), (self.multi_line, 'm'), (self.dot_all, 's')];
-        let set: String = letters.iter().filter(|(set, _)| *set).map(|(_, letter)| *letter).collect();
+        let set: String =
+            letters.iter().filter(|(set, _)| *set).map(|(_, letter)| *letter).collect();
         if set.is_empty() { set } else { format!("(?{set})") }
     }
 }

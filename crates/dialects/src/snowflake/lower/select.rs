@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rulestone_ir::{
-    AbsentSource, Collation, Dedup, End, Expr, Input, Keep, NamePattern, Project, RowStage, SortKey,
-    Source, Span,
+    AbsentSource, Collation, Dedup, End, Expr, Input, Keep, NamePattern, Project, RowStage,
+    SortKey, Source, Span,
 };
 
 use super::{Columns, Lowering, MAX_DEPTH, Rows, time};
@@ -48,7 +48,11 @@ impl Lowering<'_> {
             Body::Query(query) => self.query(query),
             Body::Union { parts, distinct } => self.union(parts, *distinct, span),
             Body::Values(_) => {
-                self.unsupported("unsupported-query", "rows that are written out are not run", span);
+                self.unsupported(
+                    "unsupported-query",
+                    "rows that are written out are not run",
+                    span,
+                );
                 Rows::default()
             }
             Body::Nothing => Rows::default(),
@@ -62,13 +66,18 @@ impl Lowering<'_> {
         for part in parts {
             let mut rows = self.body(part, span);
             if let Some(first) = all.first() {
-                rows = self.as_named(rows, first.tables.first().and_then(|own| own.names.clone()), span);
+                rows = self.as_named(
+                    rows,
+                    first.tables.first().and_then(|own| own.names.clone()),
+                    span,
+                );
             }
             all.push(rows);
         }
         let inputs = all.iter().map(|rows| rows.input.unwrap_or(Input::Source(0))).collect();
         let input = self.stage(inputs, RowStage::Append, "union", span);
-        let mut columns = all.first().and_then(|rows| rows.tables.first()).cloned().unwrap_or_default();
+        let mut columns =
+            all.first().and_then(|rows| rows.tables.first()).cloned().unwrap_or_default();
         columns.alias = None;
         let rows = Rows { input: Some(input), tables: vec![columns], ..Rows::default() };
         if distinct { self.distinct(rows, span) } else { rows }
@@ -172,8 +181,11 @@ impl Lowering<'_> {
             let field = self.order_field(&mut rows, by, &outputs, select);
             order.push(SortKey { field, descending: by.descending, collation: Collation::Auto });
         }
-        let kept: Vec<Arc<str>> =
-            order.iter().map(|key| key.field.clone()).filter(|field| field.starts_with('$')).collect();
+        let kept: Vec<Arc<str>> = order
+            .iter()
+            .map(|key| key.field.clone())
+            .filter(|field| field.starts_with('$'))
+            .collect();
         rows = self.project(rows, &mut outputs, &kept, select);
         if select.distinct {
             rows = self.distinct(rows, span);
@@ -214,7 +226,12 @@ impl Lowering<'_> {
             Expr::Field(name) if outputs.all && name.as_ref() != "_time" => name,
             expr => {
                 let name = self.made();
-                *rows = self.compute(std::mem::take(rows), vec![(name.clone(), expr)], "order by", select.span);
+                *rows = self.compute(
+                    std::mem::take(rows),
+                    vec![(name.clone(), expr)],
+                    "order by",
+                    select.span,
+                );
                 name
             }
         }
@@ -239,7 +256,11 @@ impl Lowering<'_> {
                             Some(ast::Step::Key(key)) => key.clone(),
                             _ => format!("column{}", at + 1),
                         },
-                        (None, ExprKind::Call(call)) if call.name.starts_with(|c: char| c.is_ascii_alphabetic()) => call.name.clone(),
+                        (None, ExprKind::Call(call))
+                            if call.name.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+                        {
+                            call.name.clone()
+                        }
                         (None, _) => format!("column{}", at + 1),
                     };
                     let expr = self.expr(value, rows);
@@ -283,21 +304,29 @@ impl Lowering<'_> {
         select: &Select,
     ) -> Rows {
         let span = select.span;
-        let plain = |(name, expr): &(Arc<str>, Expr)| matches!(expr, Expr::Field(own) if own == name);
+        let plain =
+            |(name, expr): &(Arc<str>, Expr)| matches!(expr, Expr::Field(own) if own == name);
         let values: Vec<_> = outputs.values.iter().filter(|value| !plain(value)).cloned().collect();
         // A column that is set must not be read by one that is set after it.
-        let clashes = values.iter().enumerate().any(|(at, (name, _))| {
-            values[at + 1..].iter().any(|(_, later)| reads(later, name))
-        });
+        let clashes = values
+            .iter()
+            .enumerate()
+            .any(|(at, (name, _))| values[at + 1..].iter().any(|(_, later)| reads(later, name)));
         let mut rows = if clashes {
             let made: Vec<Arc<str>> = values.iter().map(|_| self.made()).collect();
-            let steps = made.iter().cloned().zip(values.iter().map(|(_, expr)| expr.clone())).collect();
+            let steps =
+                made.iter().cloned().zip(values.iter().map(|(_, expr)| expr.clone())).collect();
             let rows = self.compute(rows, steps, "select", span);
             let pair = |(old, (new, _)): (&Arc<str>, &(Arc<str>, Expr))| {
                 (NamePattern::new(old.clone()), NamePattern::new(new.clone()))
             };
             let pairs = made.iter().zip(&values).map(pair).collect();
-            self.push(rows, RowStage::Rename { pairs, absent: AbsentSource::Clears }, "select", span)
+            self.push(
+                rows,
+                RowStage::Rename { pairs, absent: AbsentSource::Clears },
+                "select",
+                span,
+            )
         } else {
             self.compute(rows, values, "select", span)
         };
@@ -307,9 +336,15 @@ impl Lowering<'_> {
                     (NamePattern::new(old.as_str()), NamePattern::new(new.as_str()))
                 };
                 let pairs = outputs.renamed.iter().map(pair).collect();
-                rows = self.push(rows, RowStage::Rename { pairs, absent: AbsentSource::Clears }, "select", span);
+                rows = self.push(
+                    rows,
+                    RowStage::Rename { pairs, absent: AbsentSource::Clears },
+                    "select",
+                    span,
+                );
             }
-            let without: Vec<Arc<str>> = outputs.without.iter().map(|name| name.as_str().into()).collect();
+            let without: Vec<Arc<str>> =
+                outputs.without.iter().map(|name| name.as_str().into()).collect();
             rows = if without.is_empty() { rows } else { self.dropped(rows, &without, span) };
             rows.tables = vec![Columns::default()];
             return rows;
@@ -347,7 +382,10 @@ impl Lowering<'_> {
         let mut by = Vec::new();
         for name in &names {
             let marked = self.made();
-            steps.push((marked.clone(), super::group::marked(Expr::Field(name.as_str().into()), self.place(span))));
+            steps.push((
+                marked.clone(),
+                super::group::marked(Expr::Field(name.as_str().into()), self.place(span)),
+            ));
             by.push(marked);
         }
         let rows = self.compute(rows, steps, "distinct", span);

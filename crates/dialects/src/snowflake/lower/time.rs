@@ -24,18 +24,48 @@ const NOW: &[&str] =
 
 /// Functions whose value is a point in time, whatever they are given.
 const TIMES: &[&str] = &[
-    "sysdate", "current_timestamp", "getdate", "systimestamp", "localtimestamp", "now",
-    "current_date", "dateadd", "timeadd", "timestampadd", "date_trunc", "trunc_time", "time_slice",
-    "to_timestamp", "to_timestamp_ntz", "to_timestamp_ltz", "to_timestamp_tz", "try_to_timestamp",
-    "try_to_timestamp_ntz", "try_to_timestamp_ltz", "try_to_timestamp_tz", "to_date",
-    "try_to_date", "date", "convert_timezone",
+    "sysdate",
+    "current_timestamp",
+    "getdate",
+    "systimestamp",
+    "localtimestamp",
+    "now",
+    "current_date",
+    "dateadd",
+    "timeadd",
+    "timestampadd",
+    "date_trunc",
+    "trunc_time",
+    "time_slice",
+    "to_timestamp",
+    "to_timestamp_ntz",
+    "to_timestamp_ltz",
+    "to_timestamp_tz",
+    "try_to_timestamp",
+    "try_to_timestamp_ntz",
+    "try_to_timestamp_ltz",
+    "try_to_timestamp_tz",
+    "to_date",
+    "try_to_date",
+    "date",
+    "convert_timezone",
 ];
 
 /// Functions that a point in time goes through and stays one, or its seconds.
 const THROUGH: &[&str] = &[
-    "to_timestamp", "to_timestamp_ntz", "to_timestamp_ltz", "to_timestamp_tz", "try_to_timestamp",
-    "try_to_timestamp_ntz", "convert_timezone", "to_date", "date", "date_trunc", "date_part",
-    "min", "max",
+    "to_timestamp",
+    "to_timestamp_ntz",
+    "to_timestamp_ltz",
+    "to_timestamp_tz",
+    "try_to_timestamp",
+    "try_to_timestamp_ntz",
+    "convert_timezone",
+    "to_date",
+    "date",
+    "date_trunc",
+    "date_part",
+    "min",
+    "max",
 ];
 
 /// Whether an expression is a point in time.
@@ -72,7 +102,9 @@ fn is_event_time(of: &ast::Expr) -> bool {
     match &of.kind {
         ExprKind::Column { name, .. } => name == TIME || name == "_time",
         ExprKind::Cast(inner, _) => is_event_time(inner),
-        ExprKind::Call(call) if THROUGH.contains(&&*call.name) && !matches!(&*call.name, "min" | "max") => {
+        ExprKind::Call(call)
+            if THROUGH.contains(&&*call.name) && !matches!(&*call.name, "min" | "max") =>
+        {
             call.arguments.last().is_some_and(is_event_time)
                 || call.arguments.first().is_some_and(is_event_time)
         }
@@ -198,7 +230,9 @@ pub(super) fn is_settled(of: &ast::Expr) -> bool {
         exact &= match &part.kind {
             ExprKind::Cast(_, Type::Date) => false,
             ExprKind::Interval(by) => by.months == 0,
-            ExprKind::Call(call) => !matches!(&*call.name, "date_trunc" | "current_date" | "to_date" | "date"),
+            ExprKind::Call(call) => {
+                !matches!(&*call.name, "date_trunc" | "current_date" | "to_date" | "date")
+            }
             ExprKind::Column { name, .. } => units::find(name).is_none_or(|unit| unit.months == 0),
             _ => true,
         };
@@ -260,7 +294,10 @@ fn insert(lowering: &mut Lowering<'_>, narrower: &[Option<f64>]) {
 
 /// Formats that a text may have a time in.
 const FORMATS: [&str; 5] = [
-    "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S.%f%z",
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%d %H:%M:%S",
     "%Y-%m-%d",
 ];
 
@@ -270,9 +307,11 @@ pub(in crate::snowflake) fn as_time(of: Expr, is_time: bool, span: Span) -> Expr
         return of;
     }
     let mut ways = vec![Expr::call(Function::ToNumber, vec![of.clone()], span)];
-    ways.extend(FORMATS.map(|format| {
-        Expr::call(Function::ParseTime, vec![of.clone(), Expr::text(format)], span)
-    }));
+    ways.extend(
+        FORMATS.map(|format| {
+            Expr::call(Function::ParseTime, vec![of.clone(), Expr::text(format)], span)
+        }),
+    );
     Expr::call(Function::Coalesce, ways, span)
 }
 

@@ -97,7 +97,8 @@ impl Lowering<'_> {
             ast::Frame::All => Frame::Whole,
             ast::Frame::Unsaid if over.order.is_empty() => Frame::Whole,
             ast::Frame::Unsaid => {
-                let message = "rows that are equal in the order count one after the other, not together";
+                let message =
+                    "rows that are equal in the order count one after the other, not together";
                 self.approximate("window-peers", message, call.at);
                 running(None, None, true)
             }
@@ -146,8 +147,10 @@ impl Lowering<'_> {
             Some(of) => Some(self.expr(of, rows)),
             None => None,
         };
-        let measure = |function, of| RowMeasure { function, of, into: NamePattern::new(name.clone()) };
-        let work = |measure, frame, backwards| Work { measure, result: field.clone(), frame, backwards };
+        let measure =
+            |function, of| RowMeasure { function, of, into: NamePattern::new(name.clone()) };
+        let work =
+            |measure, frame, backwards| Work { measure, result: field.clone(), frame, backwards };
         Some(match &*call.name {
             "row_number" => work(measure(Aggregator::Count, Measured::Rows), Fixed::Running, false),
             "dense_rank" => {
@@ -159,8 +162,12 @@ impl Lowering<'_> {
                 let by = marked(self.expr(&order.by, rows), place);
                 work(measure(Aggregator::DistinctCount, Measured::Expr(by)), Fixed::Running, false)
             }
-            "first_value" => work(measure(Aggregator::First, Measured::Expr(of?)), Fixed::Whole, false),
-            "last_value" => work(measure(Aggregator::Last, Measured::Expr(of?)), Fixed::Whole, false),
+            "first_value" => {
+                work(measure(Aggregator::First, Measured::Expr(of?)), Fixed::Whole, false)
+            }
+            "last_value" => {
+                work(measure(Aggregator::Last, Measured::Expr(of?)), Fixed::Whole, false)
+            }
             "lag" | "lead" => {
                 if call.arguments.get(1).is_some_and(|by| time::literal(by) != Some(1.0)) {
                     let message = format!("`{}` is run with the row next to it", call.name);

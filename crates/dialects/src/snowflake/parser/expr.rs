@@ -12,9 +12,7 @@ use sqlparser::ast::{
 
 use super::Reader;
 use super::query::{last_name, name};
-use crate::snowflake::ast::{
-    Call, Case, Expr, ExprKind, Frame, Interval, Like, Over, Step, Type,
-};
+use crate::snowflake::ast::{Call, Case, Expr, ExprKind, Frame, Interval, Like, Over, Step, Type};
 use crate::snowflake::lexer::unescape;
 use crate::snowflake::units;
 
@@ -153,7 +151,13 @@ impl Reader<'_> {
         Expr::new(ExprKind::Refused, span)
     }
 
-    fn binary(&mut self, whole: &SqlExpr, left: &SqlExpr, op: &BinaryOperator, right: &SqlExpr) -> Expr {
+    fn binary(
+        &mut self,
+        whole: &SqlExpr,
+        left: &SqlExpr,
+        op: &BinaryOperator,
+        right: &SqlExpr,
+    ) -> Expr {
         if let Some(comparison) = comparison(op) {
             let (left, right) = (self.boxed(left), self.boxed(right));
             let span = left.span.to(right.span);
@@ -197,7 +201,9 @@ impl Reader<'_> {
             SqlExpr::CompoundIdentifier(parts) => parts,
             _ => &[],
         };
-        let Some((last, before)) = parts.split_last() else { return Expr::new(ExprKind::Refused, span) };
+        let Some((last, before)) = parts.split_last() else {
+            return Expr::new(ExprKind::Refused, span);
+        };
         if before.is_empty() && self.lexed.is_placeholder(span.start) {
             let latest = last.value.eq_ignore_ascii_case("latest");
             return Expr::new(if latest { ExprKind::Latest } else { ExprKind::Earliest }, span);
@@ -226,7 +232,8 @@ impl Reader<'_> {
                     if let (ExprKind::Column { table: None, name: table }, true) =
                         (&root.kind, steps.is_empty())
                     {
-                        let kind = ExprKind::Column { table: Some(table.clone()), name: name(ident) };
+                        let kind =
+                            ExprKind::Column { table: Some(table.clone()), name: name(ident) };
                         root = Expr::new(kind, span);
                     } else {
                         steps.push(Step::Key(ident.value.clone()));
@@ -265,7 +272,9 @@ impl Reader<'_> {
         for element in path {
             let step = match element {
                 JsonPathElem::Dot { key, .. } => Some(Step::Key(key.clone())),
-                JsonPathElem::Bracket { key } | JsonPathElem::ColonBracket { key } => self.step(key),
+                JsonPathElem::Bracket { key } | JsonPathElem::ColonBracket { key } => {
+                    self.step(key)
+                }
             };
             match step {
                 Some(step) => steps.push(step),
@@ -341,7 +350,9 @@ impl Reader<'_> {
         let escape = match escape.as_deref().map(|escape| self.expr(escape)) {
             None => None,
             Some(Expr { kind: ExprKind::Literal(Value::String(text)), .. }) => text.chars().next(),
-            Some(escape) => return self.refused("an escape that is computed is not run", escape.span),
+            Some(escape) => {
+                return self.refused("an escape that is computed is not run", escape.span);
+            }
         };
         let like = Like { of, patterns, all, ignore_case, escape };
         inverse(Expr::new(ExprKind::Like(Box::new(like)), span), negates)
@@ -410,7 +421,9 @@ impl Reader<'_> {
         };
         match expr {
             SqlExpr::IsNull(of) | SqlExpr::IsUnknown(of) => is_null(self.expr(of)),
-            SqlExpr::IsNotNull(of) | SqlExpr::IsNotUnknown(of) => inverse(is_null(self.expr(of)), true),
+            SqlExpr::IsNotNull(of) | SqlExpr::IsNotUnknown(of) => {
+                inverse(is_null(self.expr(of)), true)
+            }
             SqlExpr::IsTrue(of) => is(self.expr(of), true),
             SqlExpr::IsFalse(of) => is(self.expr(of), false),
             SqlExpr::IsNotTrue(of) => inverse(is(self.expr(of), true), true),
@@ -462,7 +475,9 @@ impl Reader<'_> {
             }
             SqlExpr::Ceil { expr, .. } => ("ceil", vec![self.expr(expr)]),
             SqlExpr::Floor { expr, .. } => ("floor", vec![self.expr(expr)]),
-            SqlExpr::Position { expr, r#in } => ("position", vec![self.expr(expr), self.expr(r#in)]),
+            SqlExpr::Position { expr, r#in } => {
+                ("position", vec![self.expr(expr), self.expr(r#in)])
+            }
             SqlExpr::Substring { expr, substring_from, substring_for, .. } => {
                 let rest = [substring_from, substring_for].into_iter().flatten();
                 let rest: Vec<Expr> = rest.map(|part| self.expr(part)).collect();
@@ -499,9 +514,12 @@ impl Reader<'_> {
     fn cast(&mut self, of: Expr, to: &DataType, _tries: bool) -> Expr {
         let span = of.span;
         let text = to.to_string().to_ascii_lowercase();
-        let word = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
+        let word =
+            text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
         let to = match word {
-            "varchar" | "string" | "text" | "char" | "character" | "nvarchar" | "nchar" => Type::Text,
+            "varchar" | "string" | "text" | "char" | "character" | "nvarchar" | "nchar" => {
+                Type::Text
+            }
             "number" | "decimal" | "numeric" if text.contains(',') => Type::Number,
             "int" | "integer" | "bigint" | "smallint" | "tinyint" | "byteint" | "number"
             | "decimal" | "numeric" => Type::Integer,
@@ -611,11 +629,15 @@ impl Reader<'_> {
 
     fn over(&mut self, over: &WindowType, at: Span) -> Over {
         match over {
-            WindowType::WindowSpec(WindowSpec { partition_by, order_by, window_frame, .. }) => Over {
-                by: self.exprs(partition_by),
-                order: self.orders(order_by),
-                frame: window_frame.as_ref().map_or(Frame::Unsaid, |frame| self.frame(frame, at)),
-            },
+            WindowType::WindowSpec(WindowSpec { partition_by, order_by, window_frame, .. }) => {
+                Over {
+                    by: self.exprs(partition_by),
+                    order: self.orders(order_by),
+                    frame: window_frame
+                        .as_ref()
+                        .map_or(Frame::Unsaid, |frame| self.frame(frame, at)),
+                }
+            }
             WindowType::NamedWindow(_) => {
                 self.refuse("unsupported-query", "a window with a name is not run", at);
                 Over { by: Vec::new(), order: Vec::new(), frame: Frame::Unsaid }
@@ -630,13 +652,17 @@ impl Reader<'_> {
             (Preceding(None), Following(None), _) => Some(Frame::All),
             (Preceding(None), CurrentRow, WindowFrameUnits::Rows) => Some(Frame::Rows(None)),
             (Preceding(None), CurrentRow, WindowFrameUnits::Range) => Some(Frame::Unsaid),
-            (Preceding(Some(rows)), CurrentRow, WindowFrameUnits::Rows) => {
-                whole(rows).and_then(|rows| u64::try_from(rows).ok()).map(|rows| Frame::Rows(Some(rows)))
+            (Preceding(Some(rows)), CurrentRow, WindowFrameUnits::Rows) => whole(rows)
+                .and_then(|rows| u64::try_from(rows).ok())
+                .map(|rows| Frame::Rows(Some(rows))),
+            (Preceding(Some(back)), CurrentRow, WindowFrameUnits::Range) => {
+                match self.expr(back).kind {
+                    ExprKind::Interval(Interval { seconds, months: 0 }) => {
+                        Some(Frame::Seconds(seconds))
+                    }
+                    _ => None,
+                }
             }
-            (Preceding(Some(back)), CurrentRow, WindowFrameUnits::Range) => match self.expr(back).kind {
-                ExprKind::Interval(Interval { seconds, months: 0 }) => Some(Frame::Seconds(seconds)),
-                _ => None,
-            },
             _ => None,
         };
         found.unwrap_or_else(|| {
@@ -673,7 +699,6 @@ fn inverse(of: Expr, negates: bool) -> Expr {
     let span = of.span;
     Expr::new(ExprKind::Not(Box::new(of)), span)
 }
-
 
 fn is_null(of: Expr) -> Expr {
     let span = of.span;

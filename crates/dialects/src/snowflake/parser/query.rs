@@ -43,7 +43,11 @@ impl Reader<'_> {
             }
             for cte in &clause.cte_tables {
                 let columns = alias_columns(&cte.alias);
-                with.push(Named { name: name(&cte.alias.name), columns, query: self.query(&cte.query) });
+                with.push(Named {
+                    name: name(&cte.alias.name),
+                    columns,
+                    query: self.query(&cte.query),
+                });
             }
         }
         let body = self.body(&query.body);
@@ -70,7 +74,9 @@ impl Reader<'_> {
             (Some(LimitClause::LimitOffset { limit, offset, .. }), _) => {
                 (limit.as_ref(), offset.as_ref().map(|offset| &offset.value))
             }
-            (Some(LimitClause::OffsetCommaLimit { offset, limit }), _) => (Some(limit), Some(offset)),
+            (Some(LimitClause::OffsetCommaLimit { offset, limit }), _) => {
+                (Some(limit), Some(offset))
+            }
         };
         if let Some(offset) = offset.filter(|offset| whole(offset) != Some(0)) {
             let span = self.near(offset);
@@ -107,13 +113,17 @@ impl Reader<'_> {
             SetExpr::Query(query) => Body::Query(Box::new(self.query(query))),
             SetExpr::Values(values) => {
                 let rows = values.rows.iter();
-                Body::Values(rows.map(|row| row.content.iter().map(|v| self.expr(v)).collect()).collect())
+                Body::Values(
+                    rows.map(|row| row.content.iter().map(|v| self.expr(v)).collect()).collect(),
+                )
             }
             SetExpr::SetOperation { op: SetOperator::Union, .. } => self.union(body),
             other => {
                 let span = self.start(other);
                 let what = match other {
-                    SetExpr::SetOperation { op, .. } => format!("`{}` is not run", op.to_string().to_lowercase()),
+                    SetExpr::SetOperation { op, .. } => {
+                        format!("`{}` is not run", op.to_string().to_lowercase())
+                    }
                     _ => "only a `select` is run".to_owned(),
                 };
                 self.refuse("unsupported-query", what, span);
@@ -127,7 +137,9 @@ impl Reader<'_> {
         let mut rest = body;
         let mut parts = Vec::new();
         let mut all_distinct: Option<bool> = None;
-        while let SetExpr::SetOperation { op: SetOperator::Union, set_quantifier, left, right } = rest {
+        while let SetExpr::SetOperation { op: SetOperator::Union, set_quantifier, left, right } =
+            rest
+        {
             let distinct = match set_quantifier {
                 SetQuantifier::All => false,
                 SetQuantifier::Distinct | SetQuantifier::None => true,
@@ -166,7 +178,9 @@ impl Reader<'_> {
         let group = match &select.group_by {
             GroupByExpr::All(_) => Group::All,
             GroupByExpr::Expressions(by, _) if by.is_empty() => Group::None,
-            GroupByExpr::Expressions(by, _) => Group::By(by.iter().map(|by| self.expr(by)).collect()),
+            GroupByExpr::Expressions(by, _) => {
+                Group::By(by.iter().map(|by| self.expr(by)).collect())
+            }
         };
         Select {
             distinct: matches!(select.distinct, Some(Distinct::Distinct)),
@@ -205,7 +219,10 @@ impl Reader<'_> {
 
     fn wildcard(&mut self, of: Option<String>, options: &WildcardAdditionalOptions) -> Item {
         use sqlparser::ast::{ExcludeSelectItem, RenameSelectItem};
-        if options.opt_ilike.is_some() || options.opt_replace.is_some() || options.opt_except.is_some() {
+        if options.opt_ilike.is_some()
+            || options.opt_replace.is_some()
+            || options.opt_except.is_some()
+        {
             let span = self.lexed.span(options.wildcard_token.0.span);
             self.refuse("unsupported-query", "`*` with `ilike` or `replace` is not run", span);
         }
@@ -283,7 +300,9 @@ impl Reader<'_> {
             TableFactor::Derived { subquery, alias, .. } => {
                 (TableKind::Query(Box::new(self.query(subquery))), alias)
             }
-            TableFactor::NestedJoin { table_with_joins, .. } if table_with_joins.joins.is_empty() => {
+            TableFactor::NestedJoin { table_with_joins, .. }
+                if table_with_joins.joins.is_empty() =>
+            {
                 return self.table(&table_with_joins.relation);
             }
             _ => {
@@ -344,9 +363,15 @@ impl Reader<'_> {
             let value = self.expr(value);
             match &*named {
                 "input" => of = Some(value),
-                "outer" => outer = value.kind == ExprKind::Literal(rulestone_value::Value::Bool(true)),
+                "outer" => {
+                    outer = value.kind == ExprKind::Literal(rulestone_value::Value::Bool(true))
+                }
                 "mode" => {}
-                _ => self.refuse("unsupported-option", format!("`{named}` of `flatten` is not run"), value.span),
+                _ => self.refuse(
+                    "unsupported-option",
+                    format!("`{named}` of `flatten` is not run"),
+                    value.span,
+                ),
             }
         }
         match of.filter(|_| function == "flatten") {
