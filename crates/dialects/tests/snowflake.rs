@@ -163,10 +163,13 @@ fn every_function_is_lowered() {
                 "sha2" | "sha2_hex" => vec!["a", "512"],
                 "to_char" | "to_varchar" => vec!["event_time", "'YYYY-MM-DD'"],
                 name if name.contains("to_timestamp") || name.ends_with("date") => vec!["a", "0"],
-                name if name.starts_with("regexp_") && name != "regexp_like" => {
+                name if name.starts_with("regexp_")
+                    && !matches!(name, "regexp_like" | "regexp_count") =>
+                {
                     vec!["a", "'b+'", if name == "regexp_replace" { "'x'" } else { "1" }, "1"]
                 }
                 name if name.contains("like") || name == "regexp" => vec!["a", "'b'", "'i'"],
+                "regexp_count" => vec!["a", "'b'", "1", "'i'"],
                 "get_path" => vec!["a", "'b.c[0]'"],
                 "get" => vec!["a", "'b'"],
                 _ => vec!["a", "'b'", "c", "'d'"],

@@ -146,7 +146,7 @@ impl Lowering<'_> {
             _ => "a form feed",
         };
         let message = format!("`\\\\\\{letter}` in a literal is a backslash and {what}");
-        self.note("malformed-literal", message, span);
+        self.note("lost-backslash", message, span);
     }
 }
 
