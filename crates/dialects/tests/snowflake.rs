@@ -158,11 +158,14 @@ fn every_function_is_lowered() {
                 "date_part" | "date_trunc" => vec!["hour", "a"],
                 "trunc" => vec!["a", "'hour'"],
                 "time_slice" => vec!["a", "15", "'minute'", "'start'"],
-                "convert_timezone" => vec!["'UTC'", "a", "a"],
+                "convert_timezone" if count == 2 => vec!["'UTC'", "a"],
+                "convert_timezone" => vec!["'UTC'", "'UTC'", "a"],
                 "add_months" => vec!["a", "1"],
                 "sha2" | "sha2_hex" => vec!["a", "512"],
                 "to_char" | "to_varchar" => vec!["event_time", "'YYYY-MM-DD'"],
-                name if name.contains("to_timestamp") || name.ends_with("date") => vec!["a", "0"],
+                name if name.contains("to_timestamp") || name.ends_with("date") => {
+                    vec!["a", "0"]
+                }
                 name if name.starts_with("regexp_")
                     && !matches!(name, "regexp_like" | "regexp_count") =>
                 {

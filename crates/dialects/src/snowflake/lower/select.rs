@@ -331,23 +331,7 @@ impl Lowering<'_> {
             self.compute(rows, values, "select", span)
         };
         if outputs.open {
-            if !outputs.renamed.is_empty() {
-                let pair = |(old, new): &(String, String)| {
-                    (NamePattern::new(old.as_str()), NamePattern::new(new.as_str()))
-                };
-                let pairs = outputs.renamed.iter().map(pair).collect();
-                rows = self.push(
-                    rows,
-                    RowStage::Rename { pairs, absent: AbsentSource::Clears },
-                    "select",
-                    span,
-                );
-            }
-            let without: Vec<Arc<str>> =
-                outputs.without.iter().map(|name| name.as_str().into()).collect();
-            rows = if without.is_empty() { rows } else { self.dropped(rows, &without, span) };
-            rows.tables = vec![Columns::default()];
-            return rows;
+            return self.open(rows, outputs, span);
         }
         let names = outputs.values.iter().map(|(name, _)| name.clone()).chain(kept.iter().cloned());
         let project = Project {
@@ -359,6 +343,27 @@ impl Lowering<'_> {
         rows = self.push(rows, RowStage::Project(project), "select", span);
         let names = outputs.values.iter().map(|(name, _)| name.to_string()).collect();
         rows.tables = vec![Columns { names: Some(names), ..Columns::default() }];
+        rows
+    }
+
+    /// All columns of events, some of them dropped or under other names.
+    fn open(&mut self, mut rows: Rows, outputs: &Outputs, span: Span) -> Rows {
+        if !outputs.renamed.is_empty() {
+            let pair = |(old, new): &(String, String)| {
+                (NamePattern::new(old.as_str()), NamePattern::new(new.as_str()))
+            };
+            let pairs = outputs.renamed.iter().map(pair).collect();
+            rows = self.push(
+                rows,
+                RowStage::Rename { pairs, absent: AbsentSource::Clears },
+                "select",
+                span,
+            );
+        }
+        let without: Vec<Arc<str>> =
+            outputs.without.iter().map(|name| name.as_str().into()).collect();
+        rows = if without.is_empty() { rows } else { self.dropped(rows, &without, span) };
+        rows.tables = vec![Columns::default()];
         rows
     }
 
