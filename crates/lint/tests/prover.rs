@@ -192,7 +192,7 @@ fn test() -> impl Strategy<Value = Test> {
         text().prop_map(Test::EndsWith),
         "[aB*?]{0,3}".prop_map(|text| Test::Wildcard(glob(&text))),
         "[aB]{1,2}".prop_map(|text| Test::Term(Glob::stars(&text), Breakers::All)),
-        (prop::sample::select(&patterns[..]), any::<bool>()).prop_map(|(p, i)| regex(p, i)),
+        (prop::sample::select(patterns.to_vec()), any::<bool>()).prop_map(|(p, i)| regex(p, i)),
         (prop::sample::select(signs.to_vec()), 0..12_i32)
             .prop_map(|(sign, number)| Test::Number(sign, f64::from(number))),
     ]
