@@ -51,7 +51,7 @@ fn rules_and_their_remarks() {
         ),
         (
             "one alternative against the rest",
-            "a:\n  Image|endswith:\n  - '\\sc.exe'\n  - '\\net.exe'\nb:\n  Image|contains: '\\net'\n\
+            "a:\n  Image|endswith:\n  - '\\sc.exe'\n  - '\\net.exe'\nb:\n  Image|endswith: '\\net.exe'\n\
              condition: a and b",
             Ability::Can,
             &["contradiction suspicious"],
