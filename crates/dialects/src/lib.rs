@@ -15,8 +15,10 @@
 pub mod conf;
 pub mod containers;
 mod environment;
+pub mod indicator;
 mod regex;
 pub mod sigma;
+pub mod snowflake;
 pub mod spl;
 mod suggest;
 mod text;

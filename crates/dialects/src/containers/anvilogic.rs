@@ -16,12 +16,12 @@ use rulestone_ir::{
 use super::Reading;
 use super::yaml::{self, Document, Kind, Node, Places, at_start, text_of, texts};
 use crate::Environment;
-use crate::spl;
 use crate::text::{Lowered, Quoting, Text, Written};
+use crate::{snowflake, spl};
 
 /// The languages of the armory, by its words for them.
 const LANGUAGES: [(&str, Language, Read); 2] =
-    [("splunk", Language::Spl, spl::read), ("snowflake", Language::Snowflake, snowflake)];
+    [("splunk", Language::Spl, spl::read), ("snowflake", Language::Snowflake, snowflake::read)];
 
 type Read = fn(&Text<'_>, &Environment, &mut Vec<Diagnostic>) -> Option<Lowered>;
 
@@ -64,12 +64,12 @@ pub(super) fn read(text: &str, path: &str, environment: &Environment) -> Vec<Rea
     })
 }
 
-/// The searches of a file; queries are in another language.
-pub(super) fn searches(text: &str) -> Vec<String> {
+/// The searches and queries of a file, each with its language.
+pub(super) fn searches(text: &str) -> Vec<(Language, String)> {
     let found = yaml::each_document(text, &mut |document| {
         let root = document.root.as_ref()?;
         let (_, language, _) = language(&text_of(root, &["logic_format"])?)?;
-        text_of(root, &["logic"]).filter(|_| *language == Language::Spl)
+        Some((*language, text_of(root, &["logic"])?))
     });
     found.into_iter().flatten().collect()
 }
@@ -196,18 +196,6 @@ impl Reader<'_> {
 /// The language of a detection.
 fn language(written: &str) -> Option<&'static (&'static str, Language, Read)> {
     LANGUAGES.iter().find(|(word, _, _)| written.trim().eq_ignore_ascii_case(word))
-}
-
-/// Reads a query in Snowflake's SQL.
-fn snowflake(
-    text: &Text<'_>,
-    _: &Environment,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Lowered> {
-    let span = (text.place)(0..text.search.len());
-    let message = "queries in Snowflake's SQL are not run";
-    diagnostics.push(Diagnostic::new(Level::Unsupported, "unknown-language", message, span));
-    None
 }
 
 fn has_text(text: &str) -> bool {

@@ -12,6 +12,7 @@ mod expand;
 mod fill;
 mod functions;
 mod lexer;
+mod lint;
 mod lower;
 mod macros;
 mod parser;
@@ -32,7 +33,8 @@ pub fn read(
 ) -> Option<Lowered> {
     let mut own = Vec::new();
     let pipeline = parser::parse(text, environment, &mut own);
-    let lowered = lower::lower(&pipeline, (text.clock, text.schema), environment, &mut own);
+    lint::look(&pipeline, text.written, &mut own);
+    let lowered = lower::lower(&pipeline, text, environment, &mut own);
     // The commands of a `foreach` are lowered for each of its fields.
     let mut said: Vec<Diagnostic> = Vec::new();
     own.retain(|diagnostic| {
