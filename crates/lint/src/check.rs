@@ -72,9 +72,16 @@ fn of_entry(entry: &Entry, prover: &mut Prover) -> Own {
     let mut remarks: Vec<Remark> = said.collect();
     let Some(rule) = entry.runnable() else { return (remarks, Ability::NotRun) };
     let asked = filters::of(rule);
-    let never::Said { mut ability, remarks: own } = never::check(rule, &asked, prover);
+    let never::Said { mut ability, remarks: own } =
+        never::check(rule, entry.text.as_deref().unwrap_or_default(), &asked, prover);
+    // What the language found while reading is the cause, and more to the point.
+    let explained = remarks.iter().any(|remark| remark.class == Class::NeverFires);
     let mut add = |class, diagnostic| remarks.push(Remark { entry: 0, class, diagnostic });
-    own.into_iter().for_each(|(class, diagnostic)| add(class, diagnostic));
+    for (class, diagnostic) in own {
+        if !(explained && diagnostic.code == "never-fires") {
+            add(class, diagnostic);
+        }
+    }
     for asked in asked.iter().flatten() {
         let found = [values::check(asked), case::check(asked), near_miss::check(asked)];
         found.into_iter().flatten().for_each(|diagnostic| {

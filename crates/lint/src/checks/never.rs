@@ -25,7 +25,12 @@ pub(crate) struct Said {
 const ALTERNATIVES: usize = 1_500;
 
 /// Looks at the filters of a rule.
-pub(crate) fn check(rule: &Rule, asked: &[Option<Asked<'_>>], prover: &mut Prover) -> Said {
+pub(crate) fn check(
+    rule: &Rule,
+    text: &str,
+    asked: &[Option<Asked<'_>>],
+    prover: &mut Prover,
+) -> Said {
     let mut remarks = Vec::new();
     let mut abilities = Vec::new();
     // A rule with several sources may fire by the others.
@@ -35,7 +40,8 @@ pub(crate) fn check(rule: &Rule, asked: &[Option<Asked<'_>>], prover: &mut Prove
             abilities.push(Ability::CannotTell);
             continue;
         };
-        abilities.push(of_source(asked, class, rule.origin.span, prover, &mut remarks));
+        let whole = rule.origin.span;
+        abilities.push(of_source(asked, text, (class, whole), prover, &mut remarks));
     }
     let all = |wanted| !abilities.is_empty() && abilities.iter().all(|own| *own == wanted);
     let ability = if all(Ability::Never) && !makes_rows(rule) {
@@ -61,18 +67,18 @@ fn makes_rows(rule: &Rule) -> bool {
 
 fn of_source(
     asked: &Asked<'_>,
-    class: Class,
-    whole: Span,
+    text: &str,
+    (class, whole): (Class, Span),
     prover: &mut Prover,
     remarks: &mut Vec<(Class, Diagnostic)>,
 ) -> Ability {
     let claims: Vec<Claim> = asked.parts.iter().map(|part| Claim::of(part)).collect();
     let claims: Vec<&Claim> = claims.iter().collect();
     let single = |field: &str| facts::is_single(field, asked.scope);
-    let plain = prover.decide_claims(&claims, Lists::None);
+    let plain = prover.decide_claims(&claims, Lists::Guessed(&single));
     // A row without lists is a row: what holds there can hold.
     if let Verdict::Can(_) = plain {
-        dead_alternatives(asked, prover, remarks);
+        dead_alternatives(asked, text, prover, remarks);
         return Ability::Can;
     }
     let full = prover.decide_claims(&claims, Lists::Known(&single));
@@ -83,7 +89,7 @@ fn of_source(
             Ability::Never
         }
         (Verdict::Never, _) => {
-            let core = core(&claims, Lists::None, prover);
+            let core = core(&claims, Lists::Guessed(&single), prover);
             let mut said = never(asked, &core, whole);
             let fields = fields(&core, &claims);
             said.message
@@ -93,7 +99,7 @@ fn of_source(
         }
         (_, Verdict::Can(_)) => Ability::Can,
         _ => {
-            dead_alternatives(asked, prover, remarks);
+            dead_alternatives(asked, text, prover, remarks);
             Ability::CannotTell
         }
     }
@@ -143,6 +149,9 @@ fn never(asked: &Asked<'_>, core: &[usize], whole: Span) -> Diagnostic {
         |parts: &[&Formula]| parts.iter().rev().find_map(|part| span_of(part)).unwrap_or(whole);
     match (&*ins, &*outs) {
         ([], []) => say("never-fires", "nothing satisfies the rule", whole),
+        ([one], []) | ([], [one]) if span_of(one).is_none() => {
+            say("never-fires", "a filter of the rule is false for every event", whole)
+        }
         ([one], []) | ([], [one]) => {
             let message = format!("nothing satisfies {}", words(one));
             say("never-fires", message, span_of(one).unwrap_or(whole))
@@ -166,10 +175,11 @@ fn never(asked: &Asked<'_>, core: &[usize], whole: Span) -> Diagnostic {
 /// Looks for alternatives of an `or` that cannot hold beside the rest of the rule.
 fn dead_alternatives(
     asked: &Asked<'_>,
+    text: &str,
     prover: &mut Prover,
     remarks: &mut Vec<(Class, Diagnostic)>,
 ) {
-    let mut walk = Walk { asked, prover, remarks, left: ALTERNATIVES };
+    let mut walk = Walk { asked, text, prover, remarks, left: ALTERNATIVES };
     let claims: Vec<Claim> = asked.parts.iter().map(|part| Claim::of(part)).collect();
     for (at, part) in asked.parts.iter().enumerate() {
         let beside = others(&claims, at);
@@ -183,6 +193,7 @@ fn others(claims: &[Claim], at: usize) -> Vec<&Claim> {
 
 struct Walk<'w, 'r> {
     asked: &'w Asked<'r>,
+    text: &'w str,
     prover: &'w mut Prover,
     remarks: &'w mut Vec<(Class, Diagnostic)>,
     left: usize,
@@ -213,20 +224,23 @@ impl Walk<'_, '_> {
     }
 
     fn is_dead(&mut self, part: &Formula, beside: &[&Claim]) -> bool {
+        let Some(span) = span_of(part) else { return false };
+        // What a macro stands for is not this rule's to say: one for all logs is meant to have more.
+        let is_macro = self.text.get(span.start..).is_some_and(|rest| rest.starts_with('`'));
         let own = Claim::of(part);
         let related = related(&own, beside);
-        if related.is_empty() && matches!(part, Formula::Test(_)) || self.left == 0 {
+        let alone = related.is_empty() && matches!(part, Formula::Test(_));
+        if is_macro || alone || self.left == 0 {
             return false;
         }
         self.left -= 1;
         let mut all = related;
         all.push(&own);
-        if self.prover.decide_claims(&all, Lists::None) != Verdict::Never {
+        let single = |field: &str| facts::is_single(field, self.asked.scope);
+        if self.prover.decide_claims(&all, Lists::Guessed(&single)) != Verdict::Never {
             return false;
         }
-        let single = |field: &str| facts::is_single(field, self.asked.scope);
         let sure = self.prover.decide_claims(&all, Lists::Known(&single)) == Verdict::Never;
-        let Some(span) = span_of(part) else { return true };
         let mut message =
             format!("the rest of the rule lets no event take the alternative {}", words(part));
         if !sure {
