@@ -72,7 +72,7 @@ fn of_entry(entry: &Entry, prover: &mut Prover) -> Own {
     let mut remarks: Vec<Remark> = said.collect();
     let Some(rule) = entry.runnable() else { return (remarks, Ability::NotRun) };
     let asked = filters::of(rule);
-    let never::Said { mut ability, remarks: own } =
+    let never::Said { ability, remarks: own } =
         never::check(rule, entry.text.as_deref().unwrap_or_default(), &asked, prover);
     // What the language found while reading is the cause, and more to the point.
     let explained = remarks.iter().any(|remark| remark.class == Class::NeverFires);
@@ -89,16 +89,14 @@ fn of_entry(entry: &Entry, prover: &mut Prover) -> Own {
             add(class, diagnostic);
         });
     }
-    if remarks.iter().any(is_end_of_rule) {
-        ability = Ability::Never;
-    }
+    soften(&mut remarks, ability);
     (remarks, ability)
 }
 
-/// Codes of which one remark is the end of a whole rule; others of their class may be about one
-/// alternative.
-const WHOLE: &[&str] = &["dropped-field", "dropped-group-field"];
-
-fn is_end_of_rule(remark: &Remark) -> bool {
-    remark.class == Class::NeverFires && WHOLE.contains(&remark.diagnostic.code)
+/// What never fires is a part of a rule where the rule itself may.
+fn soften(remarks: &mut [Remark], ability: Ability) {
+    if ability != Ability::Never {
+        let never = remarks.iter_mut().filter(|remark| remark.class == Class::NeverFires);
+        never.for_each(|remark| remark.class = Class::Suspicious);
+    }
 }
