@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rulestone_ir::Level;
+use rulestone_ir::{Level, Span};
 use rulestone_rules::{Entry, Ledger};
 
 use crate::checks::{case, duplicates, filters, near_miss, never, values};
@@ -82,9 +82,19 @@ fn of_entry(entry: &Entry, prover: &mut Prover) -> Own {
             add(class, diagnostic);
         }
     }
+    let said: Vec<(&str, Span)> =
+        entry.diagnostics.iter().map(|said| (said.code, said.span)).collect();
     for asked in asked.iter().flatten() {
         let found = [values::check(asked), case::check(asked), near_miss::check(asked)];
         found.into_iter().flatten().for_each(|diagnostic| {
+            // The language sees the text, and says the same more to the point.
+            let Span { start, end } = diagnostic.span;
+            let same = |(code, span): &(&str, Span)| {
+                *code == diagnostic.code && span.start < end && start < span.end
+            };
+            if said.iter().any(same) {
+                return;
+            }
             let class = lint(diagnostic.code).map_or(Class::Suspicious, |lint| lint.class);
             add(class, diagnostic);
         });

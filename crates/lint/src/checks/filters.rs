@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use rulestone_ir::{
-    Extractor, Field, FillFields, Formula, Input, Keep, NamePattern, NullKey, Project, RowStage,
-    Rule, Scope, StageKind, Target,
+    Aggregate, Aggregator, Extractor, Field, FillFields, Formula, Input, Keep, Measured,
+    NamePattern, NullKey, Project, RowStage, Rule, Scope, StageKind, Target,
 };
 
-use crate::prover::Claim;
+use crate::prover::{self, Claim};
 
 /// What one source's events have to satisfy, all at once.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ pub(crate) fn conjuncts(formula: &Formula) -> Vec<&Formula> {
 enum Column {
     /// It is what the event has.
     Own,
-    /// It was written by this step.
-    Written(usize),
+    /// It was written by this step; whether it has one value at most.
+    Written(usize, bool),
     /// No row has it.
     Gone,
 }
@@ -71,8 +71,8 @@ enum Step<'r> {
     Writes(Vec<NamePattern>),
     Keeps(&'r Project),
     Drops(&'r Project),
-    /// Rows are made anew, with these columns alone.
-    Makes(Vec<NamePattern>),
+    /// Rows are made anew, with its keys and measures alone.
+    Makes(&'r Aggregate),
 }
 
 /// The stages between a source and a filter behind it.
@@ -82,27 +82,52 @@ struct Steps<'r>(Vec<Step<'r>>);
 impl<'r> Steps<'r> {
     /// What became of a column by now.
     fn column(&self, name: &str) -> Column {
+        self.column_before(self.0.len(), name)
+    }
+
+    /// What became of a column before a step.
+    fn column_before(&self, end: usize, name: &str) -> Column {
         let named = |patterns: &[NamePattern]| patterns.iter().any(|own| own.matches(name));
         // Commands treat names of this form in their own ways: nothing is said of them.
         let internal = name.starts_with('_');
         let mut column = Column::Own;
-        for (at, step) in self.0.iter().enumerate() {
-            column = match step {
-                Step::Writes(patterns) if named(patterns) => Column::Written(at),
-                Step::Makes(patterns) if named(patterns) || internal => Column::Written(at),
-                Step::Makes(_) => Column::Gone,
-                Step::Keeps(project) if !named(&project.names) => match internal {
-                    true => Column::Written(at),
-                    false => Column::Gone,
-                },
-                Step::Drops(project) if named(&project.names) => match internal {
-                    true => Column::Written(at),
-                    false => Column::Gone,
-                },
-                _ => column,
+        for (at, step) in self.0[..end].iter().enumerate() {
+            let is_dropped = match step {
+                Step::Writes(patterns) => {
+                    if named(patterns) {
+                        column = Column::Written(at, false);
+                    }
+                    continue;
+                }
+                Step::Makes(aggregate) => {
+                    column = self.made(at, aggregate, name).unwrap_or(Column::Gone);
+                    column == Column::Gone
+                }
+                Step::Keeps(project) => !named(&project.names),
+                Step::Drops(project) => named(&project.names),
             };
+            if is_dropped {
+                column = if internal { Column::Written(at, false) } else { Column::Gone };
+            }
         }
         column
+    }
+
+    /// What a column is that a step makes; nothing where it makes none of that name.
+    fn made(&self, at: usize, aggregate: &Aggregate, name: &str) -> Option<Column> {
+        // A row is in the group of each element of a list.
+        if aggregate.by.iter().any(|(_, new)| **new == *name) {
+            return Some(Column::Written(at, true));
+        }
+        aggregate.measures.iter().find_map(|measure| {
+            let stars = measure.into.stars(name)?;
+            if let Measured::Columns(of) = &measure.of
+                && self.column_before(at, &of.fill(&stars)) == Column::Gone
+            {
+                return None;
+            }
+            Some(Column::Written(at, is_one(measure.function)))
+        })
     }
 
     fn is_of_event(&self, part: &Formula) -> bool {
@@ -121,7 +146,10 @@ impl<'r> Steps<'r> {
         }
         Claim::of(part).about(&|field| match self.column(field) {
             Column::Own => Some(field.clone()),
-            Column::Written(at) => Some(format!("{field}#{at}").into()),
+            Column::Written(at, single) => {
+                let single = if single { prover::SINGLE } else { "" };
+                Some(format!("{field}{}{at}{single}", prover::WRITTEN).into())
+            }
             Column::Gone => None,
         })
     }
@@ -158,11 +186,7 @@ impl<'r> Steps<'r> {
                 Keep::Keep => Step::Keeps(project),
                 Keep::Drop => Step::Drops(project),
             },
-            RowStage::Aggregate(aggregate) => {
-                let keys = aggregate.by.iter().map(|(_, new)| NamePattern::new(new.clone()));
-                let measures = aggregate.measures.iter().map(|measure| measure.into.clone());
-                Step::Makes(keys.chain(measures).collect())
-            }
+            RowStage::Aggregate(aggregate) => Step::Makes(aggregate),
             RowStage::Sort { .. } | RowStage::Limit { .. } | RowStage::Reverse => return true,
             RowStage::Dedup(dedup) => return !dedup.keep_rows,
             _ => return false,
@@ -191,6 +215,12 @@ impl<'r> Steps<'r> {
 fn written<'r>(name: &Arc<str>) -> Step<'r> {
     // A name with a star in it is no pattern here, and one more name does no harm.
     Step::Writes(vec![NamePattern::new(name.clone())])
+}
+
+/// Whether a measure is one value.
+fn is_one(function: Aggregator) -> bool {
+    use Aggregator::{Earliest, First, Last, Latest, List, Mode, Values};
+    !matches!(function, Values(_) | List(_) | First | Last | Earliest | Latest | Mode)
 }
 
 /// What a stage stands for that lets no row through.

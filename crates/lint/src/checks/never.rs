@@ -9,7 +9,7 @@ use super::filters::{Asked, conjuncts};
 use super::{say, span_of, words};
 use crate::Class;
 use crate::facts;
-use crate::prover::{Claim, Lists, Prover, Verdict};
+use crate::prover::{Claim, Lists, Prover, Verdict, WRITTEN};
 use crate::report::Ability;
 
 /// What is said of one rule's filters.
@@ -134,8 +134,7 @@ fn fields(core: &[usize], claims: &[&Claim]) -> BTreeSet<Arc<str>> {
 }
 
 fn listed(fields: &BTreeSet<Arc<str>>) -> String {
-    // What stands behind the sign tells apart what was written under one name.
-    let names = fields.iter().map(|field| field.split('#').next().unwrap_or_default());
+    let names = fields.iter().map(|field| field.split(WRITTEN).next().unwrap_or_default());
     let all: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     all.join(" or ")
 }
