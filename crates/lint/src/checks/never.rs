@@ -9,7 +9,7 @@ use super::filters::{Asked, conjuncts};
 use super::{say, span_of, words};
 use crate::Class;
 use crate::facts;
-use crate::prover::{Claim, Lists, Prover, Verdict};
+use crate::prover::{Claim, Lists, Prover, Verdict, WRITTEN};
 use crate::report::Ability;
 
 /// What is said of one rule's filters.
@@ -72,7 +72,7 @@ fn of_source(
     prover: &mut Prover,
     remarks: &mut Vec<(Class, Diagnostic)>,
 ) -> Ability {
-    let claims: Vec<Claim> = asked.parts.iter().map(|part| Claim::of(part)).collect();
+    let (claims, formulas) = asked.all();
     let claims: Vec<&Claim> = claims.iter().collect();
     let single = |field: &str| facts::is_single(field, asked.scope);
     let plain = prover.decide_claims(&claims, Lists::Guessed(&single));
@@ -85,12 +85,12 @@ fn of_source(
     match (plain, full) {
         (_, Verdict::Never) => {
             let core = core(&claims, Lists::Known(&single), prover);
-            remarks.push((class, never(asked, &core, whole)));
+            remarks.push((class, never(&formulas, &core, whole)));
             Ability::Never
         }
         (Verdict::Never, _) => {
             let core = core(&claims, Lists::Guessed(&single), prover);
-            let mut said = never(asked, &core, whole);
+            let mut said = never(&formulas, &core, whole);
             let fields = fields(&core, &claims);
             said.message
                 .push_str(&format!(", unless {} has several values at once", listed(&fields)));
@@ -134,13 +134,14 @@ fn fields(core: &[usize], claims: &[&Claim]) -> BTreeSet<Arc<str>> {
 }
 
 fn listed(fields: &BTreeSet<Arc<str>>) -> String {
-    let all: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    let names = fields.iter().map(|field| field.split(WRITTEN).next().unwrap_or_default());
+    let all: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     all.join(" or ")
 }
 
 /// What is said of parts that cannot hold together.
-fn never(asked: &Asked<'_>, core: &[usize], whole: Span) -> Diagnostic {
-    let parts: Vec<&Formula> = core.iter().map(|part| asked.parts[*part]).collect();
+fn never(formulas: &[&Formula], core: &[usize], whole: Span) -> Diagnostic {
+    let parts: Vec<&Formula> = core.iter().map(|part| formulas[*part]).collect();
     let (outs, ins): (Vec<&Formula>, Vec<&Formula>) =
         parts.iter().partition(|part| matches!(part, Formula::Not(_)));
     let text =
@@ -150,7 +151,8 @@ fn never(asked: &Asked<'_>, core: &[usize], whole: Span) -> Diagnostic {
     match (&*ins, &*outs) {
         ([], []) => say("never-fires", "nothing satisfies the rule", whole),
         ([one], []) | ([], [one]) if span_of(one).is_none() => {
-            say("never-fires", "a filter of the rule is false for every event", whole)
+            let message = "a filter is false for every row, or rows are grouped by what none has";
+            say("never-fires", message, whole)
         }
         ([one], []) | ([], [one]) => {
             let message = format!("nothing satisfies {}", words(one));

@@ -46,6 +46,12 @@ pub enum Why {
     Rows,
 }
 
+/// What stands between a name and the step of a rule that wrote the column.
+pub(crate) const WRITTEN: char = '#';
+
+/// What stands behind such a name where the column has one value at most.
+pub(crate) const SINGLE: &str = "!";
+
 /// Which fields have one value at most.
 #[derive(Clone, Copy)]
 pub enum Lists<'a> {
@@ -61,6 +67,10 @@ impl Lists<'_> {
         match self {
             // The values of an event are many.
             _ if field == "*" => Single::No,
+            _ if field.contains(WRITTEN) => match field.ends_with(SINGLE) {
+                true => Single::Yes,
+                false => Single::No,
+            },
             Lists::Known(is_single) | Lists::Guessed(is_single) if is_single(field) => Single::Yes,
             Lists::Known(_) => Single::No,
             Lists::Guessed(_) => Single::Likely,
