@@ -190,7 +190,7 @@ mod tests {
             ("%a%", None, "contains a"),
             ("%a_b%", None, "wildcard *a?b*"),
             (r"%a\_b%", Some('\\'), "contains a_b"),
-            (r"a\_b", None, r"wildcard a\\?b"),
+            (r"a\_b", None, r"wildcard a\?b"),
             ("50!%", Some('!'), "equals 50%"),
         ];
         for (pattern, escape, expected) in cases {
