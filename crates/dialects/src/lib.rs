@@ -18,6 +18,7 @@ mod environment;
 pub mod indicator;
 mod regex;
 pub mod sigma;
+pub mod snowflake;
 pub mod spl;
 mod suggest;
 mod text;

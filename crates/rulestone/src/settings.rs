@@ -1,6 +1,6 @@
 //! From what was typed to what the libraries take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use rulestone_alerts::Exceptions;
 use rulestone_engine::{Locate, LogFile, Strata};
-use rulestone_events::{Views, find_logs};
+use rulestone_events::{Dataset, Views, find_logs};
 use rulestone_ir::{Severity, Status};
 use rulestone_rules::{Environment, Ledger, Places, Selection, read_companions};
 use rulestone_value::Time;
@@ -132,12 +132,21 @@ pub(crate) fn environment(args: &RuleArgs, talk: &Talk) -> Result<Environment> {
     }
     let placeholders = placeholders(args)?;
     let locates = args.geoip.is_some();
-    let mut environment = Environment { placeholders, locates, ..Environment::default() };
+    let models = models()?;
+    let mut environment = Environment { placeholders, models, locates, ..Environment::default() };
     let places = Places { rules: &args.rules, macros: &args.macros, lookups: &args.lookups };
     for problem in read_companions(&places, &mut environment) {
         talk.warn(&format!("{}: {}", problem.path, problem.reason));
     }
     Ok(environment)
+}
+
+/// The fields of all data sets, by `Model.Dataset`.
+fn models() -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let views = Views::built_in().map_err(|error| Ends::usage(error.to_string()))?;
+    let names = |set: &Dataset| set.names().into_iter().map(str::to_owned).collect();
+    let sets = views.datasets().iter();
+    Ok(sets.map(|set| (format!("{}.{}", set.model, set.name), names(set))).collect())
 }
 
 /// Where addresses are, of the database that was named.

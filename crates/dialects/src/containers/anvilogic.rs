@@ -16,12 +16,12 @@ use rulestone_ir::{
 use super::Reading;
 use super::yaml::{self, Document, Kind, Node, Places, at_start, text_of, texts};
 use crate::Environment;
-use crate::spl;
 use crate::text::{Lowered, Quoting, Text, Written};
+use crate::{snowflake, spl};
 
 /// The languages of the armory, by its words for them.
 const LANGUAGES: [(&str, Language, Read); 2] =
-    [("splunk", Language::Spl, spl::read), ("snowflake", Language::Snowflake, snowflake)];
+    [("splunk", Language::Spl, spl::read), ("snowflake", Language::Snowflake, snowflake::read)];
 
 type Read = fn(&Text<'_>, &Environment, &mut Vec<Diagnostic>) -> Option<Lowered>;
 
@@ -140,12 +140,12 @@ pub(super) fn read(text: &str, path: &str, environment: &Environment) -> Vec<Rea
     })
 }
 
-/// The searches of a file; queries are in another language.
-pub(super) fn searches(text: &str) -> Vec<String> {
+/// The searches and queries of a file, each with its language.
+pub(super) fn searches(text: &str) -> Vec<(Language, String)> {
     let found = yaml::each_document(text, &mut |document| {
         let root = document.root.as_ref()?;
         let (_, language, _) = language(&text_of(root, &["logic_format"])?)?;
-        text_of(root, &["logic"]).filter(|_| *language == Language::Spl)
+        Some((*language, text_of(root, &["logic"])?))
     });
     found.into_iter().flatten().collect()
 }
@@ -170,7 +170,6 @@ impl Reader<'_> {
             return self.reading(Meta::default(), origin, None);
         }
         let lowered = self.logic(root, environment, &mut origin);
-        self.own_fields(root, lowered.as_ref());
         let meta = meta(root);
         if meta.title.is_empty() {
             let message = "the detection has no title";
@@ -210,26 +209,31 @@ impl Reader<'_> {
         let written = Some(Written { file: self.file, quoting });
         let schema = Schema::Anvilogic;
         let text = Text { search, place: &place, clock, schema, written };
-        read(&text, environment, &mut self.diagnostics)
+        let lowered = read(&text, environment, &mut self.diagnostics)?;
+        if *language == Language::Spl {
+            self.own_fields(search, &places, &lowered);
+        }
+        Some(lowered)
     }
 
-    /// Says which of the names that a search reads are by our own definition.
-    fn own_fields(&mut self, root: &Node<'_>, lowered: Option<&Lowered>) {
-        let Some(lowered) = lowered else { return };
+    /// Says which of the names that a search reads are by our own definition, at the first of them.
+    /// The columns of tables that queries read are what `snowflake` says they are.
+    fn own_fields(&mut self, search: &str, places: &Places, lowered: &Lowered) {
         let own = lowered.reads.iter().filter(|name| OWN_FIELDS.contains(&name.as_str()));
         let own: Vec<&String> = own.collect();
         let mut names: Vec<String> =
             own.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-        if names.is_empty() {
-            return;
-        }
         if let Some(more) = own.len().checked_sub(NAMED).filter(|more| *more > 0) {
             names.push(format!("{more} more"));
         }
-        let span = root.get("logic").map_or(root.span, |node| node.span);
-        let message = format!("what {} hold is our definition", names.join(", "));
-        let help = "see `docs/anvilogic.md`";
-        self.say(Level::Approximate, "own-field", span, message, help);
+        let starts = own.iter().filter_map(|name| Some((search.find(name.as_str())?, name.len())));
+        let (start, len) = starts.min().unwrap_or_default();
+        if !names.is_empty() {
+            let span = places.span(start..start + len);
+            let message = format!("what {} hold is our definition", names.join(", "));
+            let help = "see `docs/anvilogic.md`";
+            self.say(Level::Approximate, "own-field", span, message, help);
+        }
     }
 
     /// Puts the reading together. A detection without id goes by its title, one without title by
@@ -272,18 +276,6 @@ impl Reader<'_> {
 /// The language of a detection.
 fn language(written: &str) -> Option<&'static (&'static str, Language, Read)> {
     LANGUAGES.iter().find(|(word, _, _)| written.trim().eq_ignore_ascii_case(word))
-}
-
-/// Reads a query in Snowflake's SQL.
-fn snowflake(
-    text: &Text<'_>,
-    _: &Environment,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Lowered> {
-    let span = (text.place)(0..text.search.len());
-    let message = "queries in Snowflake's SQL are not run";
-    diagnostics.push(Diagnostic::new(Level::Unsupported, "unknown-language", message, span));
-    None
 }
 
 fn has_text(text: &str) -> bool {

@@ -8,11 +8,13 @@ mod search;
 mod sigma;
 pub mod yaml;
 
-use rulestone_ir::{Clock, Diagnostic, Meta, Origin, Rule, Schema, Span, Status, Trigger};
+use rulestone_ir::{
+    Clock, Diagnostic, Language, Meta, Origin, Rule, Schema, Span, Status, Trigger,
+};
 
 pub use crate::Environment;
 pub use crate::sigma::Filter;
-use crate::spl::{self, Lowered};
+use crate::{Lowered, Text, snowflake, spl};
 pub use anvilogic::normalised_fields;
 pub use playbook::loose_fields;
 pub use schedule::relative;
@@ -127,20 +129,23 @@ pub fn read(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
 pub fn print_tokens(text: &str, path: &str, environment: &Environment) -> String {
     match recognise(text, path) {
         Some(Contents::Sigma) | None => sigma::print_tokens(text),
-        Some(contents) => each_search(contents, text, path, &|search| {
-            spl::print_tokens(search, environment, &mut Vec::new())
+        Some(contents) => each_search(contents, text, path, &|language, search| match language {
+            Language::Snowflake => snowflake::print_tokens(search),
+            _ => spl::print_tokens(search, environment, &mut Vec::new()),
         }),
     }
 }
 
 /// The AST of every rule of a file.
 pub fn print_ast(text: &str, path: &str, environment: &Environment) -> String {
+    let print = |language, search: &Text<'_>| match language {
+        Language::Snowflake => snowflake::print_ast(search, &mut Vec::new()),
+        _ => spl::print_ast(search, environment, &mut Vec::new()),
+    };
     match recognise(text, path) {
         Some(Contents::Sigma) | None => sigma::print_ast(text),
         Some(contents) => {
-            let mut all = each_search(contents, text, path, &|search| {
-                spl::print_ast(search, environment, &mut Vec::new())
-            });
+            let mut all = each_search(contents, text, path, &print);
             if contents == Contents::Playbook {
                 all.extend(playbook::print_commands(text).iter().map(|own| format!("\n{own}")));
             }
@@ -154,19 +159,26 @@ fn each_search(
     contents: Contents,
     text: &str,
     path: &str,
-    print: &dyn Fn(&spl::Text<'_>) -> String,
+    print: &dyn Fn(Language, &Text<'_>) -> String,
 ) -> String {
+    let all = |language, searches: Vec<String>| -> Vec<(Language, String)> {
+        searches.into_iter().map(|search| (language, search)).collect()
+    };
     let (searches, schema) = match contents {
-        Contents::Escu => (escu::searches(text), Schema::Splunk),
+        Contents::Escu => (all(Language::Spl, escu::searches(text)), Schema::Splunk),
         Contents::Anvilogic => (anvilogic::searches(text), Schema::Anvilogic),
-        Contents::Playbook => (playbook::searches_of(text), Schema::Playbook),
+        Contents::Playbook => (all(Language::Spl, playbook::searches_of(text)), Schema::Playbook),
+        Contents::Search if search::is_sql(path) => {
+            (all(Language::Snowflake, search::searches(text, path)), Schema::Anvilogic)
+        }
         Contents::Search | Contents::SavedSearches => {
-            (search::searches(text, path), Schema::Splunk)
+            (all(Language::Spl, search::searches(text, path)), Schema::Splunk)
         }
         Contents::Sigma | Contents::Companion => (Vec::new(), Schema::Splunk),
     };
-    let print = |search: &String| {
-        print(&spl::Text { search, place: &Span::new, clock: Clock::Whole, schema, written: None })
+    let print = |(language, search): &(Language, String)| {
+        let clock = Clock::Whole;
+        print(*language, &Text { search, place: &Span::new, clock, schema, written: None })
     };
     searches.iter().map(print).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! Searches without a vendor's container: a text file that holds one, and `savedsearches.conf`.
+//! Searches without a vendor's container: a text file that holds one, in SPL or SQL, and `savedsearches.conf`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,18 +11,28 @@ use rulestone_ir::{
 use super::{Reading, schedule};
 use crate::Environment;
 use crate::conf::{self, Stanza};
-use crate::spl;
 use crate::text::{Quoting, Written};
+use crate::{Text, snowflake, spl};
 
 /// Whether a file of this name holds one search and nothing else.
 pub(super) fn is_search(path: &str) -> bool {
-    ending(path).eq_ignore_ascii_case("spl")
+    ending(path).eq_ignore_ascii_case("spl") || is_sql(path)
+}
+
+/// Whether it is a query in SQL.
+pub(super) fn is_sql(path: &str) -> bool {
+    ending(path).eq_ignore_ascii_case("sql")
 }
 
 /// Whether a text is a list of saved searches: a stanza that has one.
 pub(super) fn is_saved_searches(text: &str, path: &str) -> bool {
     ending(path).eq_ignore_ascii_case("conf")
         && conf::parse(text).iter().any(|stanza| stanza.get("search").is_some())
+}
+
+/// The language of a file that holds one search, or several.
+fn language(path: &str) -> Language {
+    if is_sql(path) { Language::Snowflake } else { Language::Spl }
 }
 
 /// The part of a file's name behind the last dot.
@@ -33,7 +43,8 @@ fn ending(path: &str) -> &str {
 /// Reads a file that holds one search. Comments before it say what it is for: the first line is
 /// its title.
 pub(super) fn read_search(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
-    let (comments, start) = comments(text);
+    let language = language(path);
+    let (comments, start) = comments(text, language);
     let stem = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
     let title = comments.first().cloned().unwrap_or_else(|| stem.to_owned());
@@ -51,17 +62,21 @@ pub(super) fn read_search(text: &str, path: &str, environment: &Environment) -> 
 }
 
 /// The comments at the start of a text, a line each, and where they end: lines behind `#` or `//`,
-/// and what stands between three backticks.
-fn comments(text: &str) -> (Vec<String>, usize) {
-    const FENCE: &str = "```";
+/// and what stands between three backticks; in SQL lines behind `--` or `//`, and what stands
+/// between `/*` and `*/`.
+fn comments(text: &str, language: Language) -> (Vec<String>, usize) {
+    let (block, line) = match language {
+        Language::Snowflake => (("/*", "*/"), "--"),
+        _ => (("```", "```"), "#"),
+    };
     let mut comments = Vec::new();
     let mut rest = text.trim_start_matches('\u{feff}');
     loop {
         rest = rest.trim_start();
-        let (comment, behind) = if let Some(open) = rest.strip_prefix(FENCE) {
-            let Some(found) = open.split_once(FENCE) else { break };
+        let (comment, behind) = if let Some(open) = rest.strip_prefix(block.0) {
+            let Some(found) = open.split_once(block.1) else { break };
             found
-        } else if let Some(line) = rest.strip_prefix('#').or_else(|| rest.strip_prefix("//")) {
+        } else if let Some(line) = rest.strip_prefix(line).or_else(|| rest.strip_prefix("//")) {
             line.split_once('\n').unwrap_or((line, ""))
         } else {
             break;
@@ -90,7 +105,7 @@ pub(super) fn read_saved(text: &str, path: &str, environment: &Environment) -> V
 /// The searches of a file, for printing what each step makes of them.
 pub(super) fn searches(text: &str, path: &str) -> Vec<String> {
     if is_search(path) {
-        return vec![text[comments(text).1..].to_owned()];
+        return vec![text[comments(text, language(path)).1..].to_owned()];
     }
     let stanzas = conf::parse(text);
     stanzas.iter().filter_map(|stanza| Some(stanza.get("search")?.text.clone())).collect()
@@ -163,6 +178,7 @@ fn reading(
     environment: &Environment,
 ) -> Reading {
     let Parts { meta, clock, trigger } = parts;
+    let language = language(path);
     let mut diagnostics = Vec::new();
     let place = |range: Range<usize>| Span::new(start + range.start..start + range.end);
     let lowered = match search.trim().is_empty() {
@@ -174,13 +190,18 @@ fn reading(
         }
         false => {
             let written = Some(Written { file, quoting: Quoting::Verbatim });
-            let text = spl::Text { search, place: &place, clock, schema: Schema::Splunk, written };
-            spl::read(&text, environment, &mut diagnostics)
+            let text = |schema| Text { search, place: &place, clock, schema, written };
+            match language {
+                Language::Snowflake => {
+                    snowflake::read(&text(Schema::Anvilogic), environment, &mut diagnostics)
+                }
+                _ => spl::read(&text(Schema::Splunk), environment, &mut diagnostics),
+            }
         }
     };
     let origin = Origin {
         vendor: Vendor::Query,
-        language: Language::Spl,
+        language,
         path: Arc::from(path),
         span,
         tests: Vec::new(),
@@ -210,9 +231,24 @@ mod tests {
             ("", &[], ""),
         ];
         for (text, expected, search) in cases {
-            let (found, start) = comments(text);
+            let (found, start) = comments(text, Language::Spl);
             assert_eq!(found, expected, "{text:?}");
             assert_eq!(&text[start..], search, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn comments_before_a_query() {
+        let cases: [(&str, &[&str], &str); 4] = [
+            ("select 1", &[], "select 1"),
+            ("-- Title\n// more\nselect 1 -- x", &["Title", "more"], "select 1 -- x"),
+            ("/* Title\n   more */ select 1", &["Title", "more"], "select 1"),
+            ("/* open", &[], "/* open"),
+        ];
+        for (text, expected, query) in cases {
+            let (found, start) = comments(text, Language::Snowflake);
+            assert_eq!(found, expected, "{text:?}");
+            assert_eq!(&text[start..], query, "{text:?}");
         }
     }
 

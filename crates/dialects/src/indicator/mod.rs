@@ -6,9 +6,10 @@
 //! - The program is the one that runs, by the name of its file; `.exe` may be left out. Several may
 //!   be named: `net.exe, net1.exe`.
 //! - The words stand in the command line in their order, one behind the other; any blanks may be
-//!   between them. The first may have a path before it, `.exe` and a quote behind it. A word is
-//!   whole: `use` is not found in `user`. `*` stands for anything within a word, and by itself, at
-//!   the end, for whatever follows.
+//!   between them. A word is whole: `use` is not found in `user`. `*` stands for anything within a
+//!   word, and by itself, at the end, for whatever follows.
+//! - Where the first word is the program, the command line begins with it: its path may stand before
+//!   it, `.exe` and a quote behind it. Other words stand anywhere.
 //! - Where the words are nothing but the name of the program, the program is enough.
 //! - What PowerShell runs is also looked for in its scripts and in the commands it logs.
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use rulestone_ir::{
     Case, Clock, Elements, Field, Formula, Predicate, Regex, Schema, Scope, Source, Span, Test,
 };
-use rulestone_value::Glob;
+use rulestone_value::{Glob, fold};
 
 pub use crate::text::Lowered;
 
@@ -33,7 +34,9 @@ pub struct Command<'a> {
 
 /// Programs that run scripts of PowerShell.
 const POWERSHELLS: &[&str] = &["powershell", "pwsh", "powershell_ise"];
-/// What may stand before the first word: the start, a blank, a quote, a path, another command.
+/// What may stand before the program: its path.
+const PATH: &str = r#"^\s*"?(?:[^"]*[\\/])?"#;
+/// What may stand before any other first word: the start, a blank, a quote, a path, another command.
 const BEFORE: &str = r#"(?:^|[\s"'`\\/(){};&|=,])"#;
 /// What may stand behind the last word.
 const BEHIND: &str = r#"(?:$|[\s"'`(){};&|,>])"#;
@@ -57,14 +60,17 @@ pub fn read(command: &Command<'_>) -> Option<Lowered> {
             false => vec![stem(first).to_owned()],
         };
     }
-    let own = |word: &str| programs.iter().any(|name| name.eq_ignore_ascii_case(stem(word)));
+    let own = |word: &str| {
+        let glob = Glob::stars(&fold(stem(word)));
+        programs.iter().any(|name| glob.matches(&fold(name)))
+    };
     let enough = match line.as_slice() {
         [] => true,
         [only] => own(only),
         _ => false,
     };
     let runs = of_programs(&programs, command.process.1);
-    let pattern = pattern(&line);
+    let pattern = pattern(&line, line.first().is_some_and(|word| own(word)));
     let found = |field: &str| regex(field, &pattern, command.words.1);
     let filter = if enough { runs } else { Formula::and([runs, found("CommandLine")]) };
     let mut sources = vec![source("process_creation", filter)];
@@ -133,15 +139,16 @@ fn of_programs(programs: &[String], span: Span) -> Formula {
     Formula::or(programs.iter().flat_map(of))
 }
 
-/// The expression that finds words in a command line.
-fn pattern(words: &[&str]) -> String {
+/// The expression that finds words in a command line, whether or not they begin with the program.
+fn pattern(words: &[&str], program: bool) -> String {
     let word = |(at, word): (usize, &&str)| match at {
         // The program: by its path or not, with `.exe` or not, in quotes or not.
         0 if !is_cmdlet(word) => format!(r#"{}(?:\.exe)?["']?"#, literal(stem(word))),
         _ => literal(word),
     };
     let words: Vec<String> = words.iter().enumerate().map(word).collect();
-    format!("{BEFORE}{}{BEHIND}", words.join(r"\s+"))
+    let before = if program { PATH } else { BEFORE };
+    format!("{before}{}{BEHIND}", words.join(r"\s+"))
 }
 
 /// A word as an expression: `*` is anything but blanks, every other sign is itself.
@@ -194,7 +201,10 @@ mod tests {
             ("net use", "net use", true),
             ("net use", r#""C:\Windows\System32\net.exe"   USE \\fs01\x"#, true),
             ("net use", "net user", false),
-            ("net use", "cmd /c net use", true),
+            ("net use", r"C:\Program Files\x\net.exe use", true),
+            ("net use", "net user x /comment:\"net use\"", false),
+            ("net use", "cmd /c net use", false),
+            ("use", "cmd /c net use", true),
             ("net use", "dotnet use", false),
             ("net view /domain", "net view /domain:corp", false),
             ("net view /domain", "net.exe view /domain", true),
@@ -209,7 +219,8 @@ mod tests {
         for (words, line, expected) in cases {
             let mut words: Vec<&str> = words.split_whitespace().collect();
             words.retain(|word| *word != "*");
-            let pattern = format!("(?i){}", pattern(&words));
+            let program = words[0] != "use" && !is_cmdlet(words[0]);
+            let pattern = format!("(?i){}", pattern(&words, program));
             let found = fancy_regex::Regex::new(&pattern).unwrap().is_match(line).unwrap();
             assert_eq!(found, expected, "{words:?} {line}");
         }

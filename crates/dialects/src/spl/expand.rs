@@ -174,6 +174,10 @@ impl Expander<'_> {
             self.say(Level::Unsupported, "macro-recursion", message, from, help);
             return false;
         }
+        if let Some((code, message, help)) = unbalanced(written) {
+            self.say(Level::Invalid, code, message, from, help);
+            return false;
+        }
         let Some(found) = find(self.environment, self.schema, &name, arguments.len()) else {
             let (message, help) = self.undefined(&name, arguments.len());
             self.say(Level::Unsupported, "macro-undefined", message, from, help);
@@ -245,6 +249,26 @@ fn call_length(text: &str) -> Option<usize> {
     let text = &text[..text.floor_char_boundary(LONGEST_CALL)];
     let end = next_backtick(text, 1).or_else(|| text[1..].find('`').map(|end| end + 1))?;
     (end > 1).then_some(end + 1)
+}
+
+/// What is wrong with the quotes and parentheses of a call: code, message and help.
+fn unbalanced(written: &str) -> Option<(&'static str, &'static str, &'static str)> {
+    let (mut quoted, mut escaped) = (false, false);
+    for c in written.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+    }
+    if quoted {
+        let message = "a quote in the arguments of the macro is not closed";
+        return Some(("unbalanced-quotes", message, "close it before the `,` or `)`"));
+    }
+    let open = written.contains('(') && !written.trim_end().ends_with(')');
+    let message = "the parenthesis of the macro is not closed";
+    open.then_some(("unbalanced-parentheses", message, "close it with `)`"))
 }
 
 /// The name of a call and its arguments, without the quotes that hold commas.

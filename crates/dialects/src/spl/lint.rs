@@ -8,6 +8,7 @@
 mod case;
 pub(super) mod fields;
 mod literals;
+pub(super) mod models;
 mod walk;
 mod words;
 
@@ -16,13 +17,16 @@ use rulestone_ir::{Diagnostic, Input, JoinKind, Level, RowStage, Source, Span, S
 use super::ast::Pipeline;
 use crate::text::Written;
 
+/// What is said of one search, at most, by the checks of the tree and those of its flow.
+const MOST: usize = 200;
+
 /// Looks at a tree. What is wrong in it is added to `diagnostics`.
 pub(super) fn look(
     pipeline: &Pipeline,
     written: Option<Written<'_>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let mut look = Look { written, diagnostics };
+    let mut look = Look { written, diagnostics, said: 0 };
     case::look(&mut look, pipeline);
     walk::commands(pipeline, &mut |command| {
         literals::look(&mut look, command);
@@ -34,17 +38,22 @@ pub(super) fn look(
 struct Look<'l> {
     written: Option<Written<'l>>,
     diagnostics: &'l mut Vec<Diagnostic>,
+    /// How much has been said.
+    said: usize,
 }
 
 impl Look<'_> {
     fn say(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        if self.said < MOST {
+            self.said += 1;
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     /// With the repair that puts `new` in place of `old`, where that stands in the file as it is.
     fn say_with_edit(&mut self, diagnostic: Diagnostic, old: &str, new: &str) {
         let edit = self.written.and_then(|written| written.edit(diagnostic.span, old, new));
-        self.diagnostics.push(match edit {
+        self.say(match edit {
             Some(edit) => diagnostic.with_fix(format!("write `{new}`"), vec![edit]),
             None => diagnostic,
         });
@@ -74,7 +83,7 @@ pub(super) fn settle(
     sources: &[Source],
     stages: &[Stage],
 ) -> Vec<Diagnostic> {
-    let settled = findings.into_iter().map(|finding| {
+    let settled = findings.into_iter().take(MOST).map(|finding| {
         let never = finding.ends.is_some_and(|at| ends_all(at, sources, stages));
         let end = if never { "; so the rule never fires" } else { "" };
         let message = format!("{}{end}", finding.message);

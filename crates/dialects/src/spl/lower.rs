@@ -190,11 +190,9 @@ impl Lowering<'_> {
     /// Whose rows a stage over `rows` reads. Before the first command there are none.
     fn input(&mut self, rows: &mut Rows) -> Input {
         if rows.input.is_none() {
-            let open = rows.columns.is_open();
             *rows = self.source(Source::Nothing { rows: 0 });
-            if open {
-                rows.columns.open();
-            }
+            // What should have stood there might have had any column.
+            rows.columns.open();
         }
         rows.input.unwrap_or(Input::Source(0))
     }
@@ -326,8 +324,13 @@ impl Lowering<'_> {
 
     /// The arguments of a command are not what its table says they are.
     fn misread(&mut self, rows: Rows, command: &Command) -> Rows {
-        let message = format!("the arguments of `{}` cannot be read", command.name.value);
-        self.invalid("bad-arguments", message, command.span);
+        // Where the parser has said what is wrong with them there is nothing to add.
+        let within = |span: Span| command.span.start <= span.start && span.end <= command.span.end;
+        let said = |own: &Diagnostic| own.level == Level::Invalid && within(own.span);
+        if !self.diagnostics.iter().any(said) {
+            let message = format!("the arguments of `{}` cannot be read", command.name.value);
+            self.invalid("bad-arguments", message, command.span);
+        }
         rows
     }
 

@@ -341,19 +341,32 @@ impl<'a> Parser<'a> {
             _ => format!("`{text}` cannot stand here"),
         };
         if token.kind == TokenKind::Unclosed {
-            let start = token.range.start;
-            let message = self.unclosed(start);
-            return self.wrong("unbalanced-quotes", start..start + 1, message, "close it");
+            return self.unclosed(token.range.start);
         }
         self.mistake(token.range.clone(), message, help)
     }
 
-    /// What to say of the quote at `start`, which nothing closes.
-    fn unclosed(&self, start: usize) -> String {
-        if self.text.get(start..).is_some_and(|rest| rest.starts_with('`')) {
-            return "this backtick is not closed".to_owned();
+    /// Nothing closes the quote at `start`. Where a phrase before it ends right before a word, the
+    /// quote that is missing or too much is that phrase's: from there on inside is outside.
+    fn unclosed(&mut self, start: usize) -> Failed {
+        let code = "unbalanced-quotes";
+        let rest = self.text.get(start..).unwrap_or_default();
+        if rest.starts_with('`') {
+            return self.wrong(code, start..start + 1, "this backtick is not closed", "close it");
         }
-        "this quote is not closed".to_owned()
+        let text = self.text;
+        let runs_into = |token: &&Token| {
+            let next = text.get(token.range.end..).and_then(|rest| rest.chars().next());
+            token.kind == TokenKind::Text && next.is_some_and(char::is_alphanumeric)
+        };
+        match self.taken.iter().find(runs_into).map(|token| token.range.start) {
+            Some(at) => {
+                let message = "what starts here ends at the quote that should start a later text";
+                let help = "remove this quote, or close it before";
+                self.wrong(code, at..at + 1, message, help)
+            }
+            None => self.wrong(code, start..start + 1, "this quote is not closed", "close it"),
+        }
     }
 
     /// A parenthesis or bracket without its other half.

@@ -284,7 +284,7 @@ fn words(block: &Block) -> Option<String> {
 fn sort(heading: &str) -> Sort {
     let heading = format!(" {}", normal(heading));
     let fits = |word: &&str| heading.contains(&format!(" {word}"));
-    let found = SORTS.iter().find(|(_, words)| words.iter().any(|word| fits(word)));
+    let found = SORTS.iter().find(|(_, words)| words.iter().any(fits));
     found.map_or(Sort::Other, |(sort, _)| *sort)
 }
 

@@ -7,6 +7,8 @@ use crate::spl::ast::{Binary, Command, Eval, Name, Operator, Pipeline, Search, S
 
 /// Letters that a word needs to say something.
 const LEAST: usize = 3;
+/// Texts of a search, and words of an expression, that are compared at most.
+const MOST: usize = 2_000;
 
 /// A text that a search asks for without case.
 struct Asked {
@@ -32,7 +34,9 @@ pub(super) fn look(look: &mut Look<'_>, pipeline: &Pipeline) {
 fn asked(search: &Search, texts: &mut Vec<Asked>) {
     let mut add = |field: Option<&Name>, text: &str| {
         let field = field.map(|name| last_part(&name.value).to_lowercase());
-        texts.push(Asked { field, text: text.to_lowercase() });
+        if texts.len() < MOST {
+            texts.push(Asked { field, text: text.to_lowercase() });
+        }
     };
     match search {
         Search::And(parts) | Search::Or(parts) => {
@@ -170,5 +174,6 @@ fn literals(pattern: &str) -> Vec<String> {
     }
     runs.push(run);
     runs.retain(|run| run.len() >= LEAST);
+    runs.truncate(MOST);
     runs
 }

@@ -203,11 +203,13 @@ impl Look<'_> {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let who = self.before.closed.map_or("what stands before it", |own| own);
-        let who = if self.before.closed.is_some() { format!("`{who}`") } else { who.to_owned() };
-        match shown.is_empty() {
-            true => format!("{who} keeps no field"),
-            false => format!("{who} keeps {}{more}", shown.join(", ")),
+        let kept = match shown.is_empty() {
+            true => "no field".to_owned(),
+            false => format!("{}{more}", shown.join(", ")),
+        };
+        match self.before.closed {
+            Some(command) => format!("`{command}` keeps {kept}"),
+            None => format!("before it there is {kept}"),
         }
     }
 

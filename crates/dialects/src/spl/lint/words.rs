@@ -1,6 +1,6 @@
 //! Terms that were meant to be comparisons, and comparisons that hold on one host alone.
 
-use rulestone_ir::{Diagnostic, Level};
+use rulestone_ir::{Diagnostic, Level, Span};
 
 use super::{Look, walk};
 use crate::spl::ast::{Command, Name, Operator, Search, SearchValue};
@@ -66,10 +66,10 @@ impl Terms<'_, '_> {
             Search::Compare { field, operator, value }
                 if operator.value == Operator::Equal && !denied =>
             {
-                host(self.look, field, value);
+                host(self.look, field, value, field.span.to(value.span));
             }
             Search::In { field, values } if !denied => {
-                values.iter().for_each(|value| host(self.look, field, value));
+                values.iter().for_each(|value| host(self.look, field, value, value.span));
             }
             _ => {}
         }
@@ -95,7 +95,7 @@ fn phrase(look: &mut Look<'_>, value: &SearchValue) {
 fn number_behind(look: &mut Look<'_>, first: &Search, second: &Search) {
     let (Search::Term(name), Search::Term(number)) = (first, second) else { return };
     let digits = number.text.bytes().all(|byte| byte.is_ascii_digit());
-    if name.quoted || !is_number(&name.text) || !digits || number.text.is_empty() {
+    if name.quoted || number.quoted || !is_number(&name.text) || !digits || number.text.is_empty() {
         return;
     }
     let message = format!("`{}` and `{}` are two words, and no comparison", name.text, number.text);
@@ -111,7 +111,7 @@ fn is_number(name: &str) -> bool {
 }
 
 /// `host=SRV01`: the rule is about one host of whoever wrote it.
-fn host(look: &mut Look<'_>, field: &Name, value: &SearchValue) {
+fn host(look: &mut Look<'_>, field: &Name, value: &SearchValue, span: Span) {
     let name = field.value.rsplit('.').next().unwrap_or_default();
     let is_host = HOSTS.iter().any(|own| name.eq_ignore_ascii_case(own));
     let text = &*value.text;
@@ -121,9 +121,8 @@ fn host(look: &mut Look<'_>, field: &Name, value: &SearchValue) {
     if !is_host || !is_name || none {
         return;
     }
-    let message = format!("`{}` is the one host that this rule looks at", value.text);
-    let diagnostic =
-        Diagnostic::new(Level::Note, "hard-coded-host", message, field.span.to(value.span))
-            .with_help("remove it, or let it be a macro that each user defines");
+    let message = format!("`{}` is the name of one host: elsewhere it is another", value.text);
+    let diagnostic = Diagnostic::new(Level::Note, "hard-coded-host", message, span)
+        .with_help("remove it, or let it be a macro that each user defines");
     look.say(diagnostic);
 }

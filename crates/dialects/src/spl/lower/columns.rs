@@ -77,11 +77,6 @@ impl Columns {
         &self.names
     }
 
-    /// Whether there may be any others.
-    pub(super) fn is_open(&self) -> bool {
-        self.others
-    }
-
     /// From here on there may be any others.
     pub(super) fn open(&mut self) {
         self.others = true;
@@ -144,6 +139,8 @@ impl Columns {
                 }
             }
             RowStage::Aggregate(aggregate) => self.aggregate(aggregate),
+            // Where a key is lacking no row is in a group, and nothing is measured.
+            RowStage::Window(window) if window.by.iter().any(|name| self.lacks(name)) => {}
             RowStage::Window(window) => self.measures(&window.measures),
             RowStage::Transaction(_) => {
                 for name in ["duration", "eventcount", "closed_txn", "linecount"] {

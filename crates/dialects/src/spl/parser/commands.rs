@@ -1,5 +1,6 @@
 //! The forms of commands, by name.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rulestone_ir::{Diagnostic, Level};
@@ -305,6 +306,9 @@ impl Parser<'_> {
             return Err(self.unexpected(&first, "a regular expression in quotes is expected"));
         }
         let token = Token { kind: TokenKind::Word, range: start..end };
+        if let Some(at) = self.parenthesis_behind(start..end) {
+            return Err(self.unbalanced(at, "this parenthesis closes nothing", "remove it"));
+        }
         if quoted > 0 && parts > 1 {
             let message = "the quotes stand inside of the regular expression; it is read as if \
                 they stood around it";
@@ -317,6 +321,15 @@ impl Parser<'_> {
         }
         self.take(token.clone());
         Ok(self.spanned(&token, &value))
+    }
+
+    /// The parenthesis right behind an expression in quotes, where those within are in pairs.
+    fn parenthesis_behind(&self, range: Range<usize>) -> Option<Range<usize>> {
+        let written = self.text.get(range.clone())?;
+        let quoted = written.trim_end_matches(')');
+        let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
+        let at = range.start + quoted.len();
+        (at < range.end && parentheses(inner) == 0).then_some(at..at + 1)
     }
 
     fn bin(&mut self) -> Read<Syntax> {
@@ -681,6 +694,23 @@ fn pattern_part(text: &str, at: usize, nested: bool) -> Option<Token> {
     };
     let len = rest.find(ends).unwrap_or(rest.len());
     (len > 0).then(|| Token { kind: TokenKind::Word, range: at..at + len })
+}
+
+/// How many parentheses of a regular expression are open at its end.
+fn parentheses(pattern: &str) -> i64 {
+    let (mut open, mut class, mut escaped) = (0, false, false);
+    for c in pattern.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => class = true,
+            ']' => class = false,
+            '(' if !class => open += 1,
+            ')' if !class => open -= 1,
+            _ => {}
+        }
+    }
+    open
 }
 
 /// Where the bracket closes that is open before `from`.

@@ -212,12 +212,25 @@ impl Parser<'_> {
             let message = format!("`{text}` is one word, which events must have");
             let help = "put a blank behind the operator";
             self.note("glued-operator", word.range.clone(), message, help);
-        } else if next.kind == TokenKind::Text && adjacent && is_name_with_sign(text) {
+        } else if next.kind == TokenKind::Text && adjacent && self.is_name_with_sign(word) {
             let message = format!("`{text}` is a word that events must have, and no comparison");
             let name = text.trim_end_matches(|c: char| !c.is_alphanumeric());
             let help = format!("write `{name}=` before the value");
             self.note("glued-operator", word.range.clone(), message, &help);
         }
+    }
+
+    /// Whether a word is the name of a field and perhaps a sign that is no comparison: `uri_path-`.
+    /// Behind a quote it is inside of what should be a phrase.
+    fn is_name_with_sign(&self, word: &Token) -> bool {
+        let text = word.inner(self.text);
+        let name = text.trim_end_matches(['-', '~', '+']);
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let before = self.text.get(..word.range.start).unwrap_or_default();
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(plain)
+            && text.len() <= name.len() + 1
+            && !before.ends_with('"')
     }
 
     fn lower_case(&mut self, word: &Token) {
@@ -358,6 +371,10 @@ impl Parser<'_> {
             return Err(self.unbalanced(open.range, message, "close it with `)`"));
         };
         let written = &rest[..len];
+        if written.contains("TERM(") {
+            let message = "this parenthesis is not closed before the next `TERM(`";
+            return Err(self.unbalanced(open.range, message, "close it with `)`"));
+        }
         let inner = written.trim();
         let start = open.range.end + written.len() - written.trim_start().len();
         let inner = inner.strip_prefix('"').and_then(|i| i.strip_suffix('"')).unwrap_or(inner);
@@ -452,15 +469,6 @@ pub(super) fn glued(word: &str) -> Option<(&str, &str)> {
     let parts = operators.iter().filter(|own| word.starts_with(**own)).filter_map(apart);
     let mut parts = parts.filter(|(_, rest)| ["TERM", "CASE"].contains(rest) || is_function(rest));
     parts.next()
-}
-
-/// Whether a word is the name of a field and a sign that is no comparison: `uri_path-`.
-fn is_name_with_sign(word: &str) -> bool {
-    let name = word.trim_end_matches(['-', '~', '+']);
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(plain)
-        && word.len() <= name.len() + 1
 }
 
 fn joined(mut parts: Vec<Search>, join: fn(Vec<Search>) -> Search) -> Search {
