@@ -69,7 +69,6 @@ const OWN_FIELDS: &[&str] = &[
     "file_name",
     "file_path",
     "hashes",
-    "host",
     "http_user_agent",
     "identity",
     "identity_type",
