@@ -6,6 +6,7 @@
 mod node;
 mod pushed;
 mod summary;
+mod traced;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
