@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rulestone_ir::Level;
+use rulestone_ir::{Level, Span};
 use rulestone_rules::{Entry, Ledger};
 
 use crate::checks::{case, duplicates, filters, near_miss, never, values};
@@ -72,26 +72,41 @@ fn of_entry(entry: &Entry, prover: &mut Prover) -> Own {
     let mut remarks: Vec<Remark> = said.collect();
     let Some(rule) = entry.runnable() else { return (remarks, Ability::NotRun) };
     let asked = filters::of(rule);
-    let never::Said { mut ability, remarks: own } = never::check(rule, &asked, prover);
+    let never::Said { ability, remarks: own } =
+        never::check(rule, entry.text.as_deref().unwrap_or_default(), &asked, prover);
+    // What the language found while reading is the cause, and more to the point.
+    let explained = remarks.iter().any(|remark| remark.class == Class::NeverFires);
     let mut add = |class, diagnostic| remarks.push(Remark { entry: 0, class, diagnostic });
-    own.into_iter().for_each(|(class, diagnostic)| add(class, diagnostic));
+    for (class, diagnostic) in own {
+        if !(explained && diagnostic.code == "never-fires") {
+            add(class, diagnostic);
+        }
+    }
+    let said: Vec<(&str, Span)> =
+        entry.diagnostics.iter().map(|said| (said.code, said.span)).collect();
     for asked in asked.iter().flatten() {
         let found = [values::check(asked), case::check(asked), near_miss::check(asked)];
         found.into_iter().flatten().for_each(|diagnostic| {
+            // The language sees the text, and says the same more to the point.
+            let Span { start, end } = diagnostic.span;
+            let same = |(code, span): &(&str, Span)| {
+                *code == diagnostic.code && span.start < end && start < span.end
+            };
+            if said.iter().any(same) {
+                return;
+            }
             let class = lint(diagnostic.code).map_or(Class::Suspicious, |lint| lint.class);
             add(class, diagnostic);
         });
     }
-    if remarks.iter().any(is_end_of_rule) {
-        ability = Ability::Never;
-    }
+    soften(&mut remarks, ability);
     (remarks, ability)
 }
 
-/// Codes of which one remark is the end of a whole rule; others of their class may be about one
-/// alternative.
-const WHOLE: &[&str] = &["dropped-field", "dropped-group-field"];
-
-fn is_end_of_rule(remark: &Remark) -> bool {
-    remark.class == Class::NeverFires && WHOLE.contains(&remark.diagnostic.code)
+/// What never fires is a part of a rule where the rule itself may.
+fn soften(remarks: &mut [Remark], ability: Ability) {
+    if ability != Ability::Never {
+        let never = remarks.iter_mut().filter(|remark| remark.class == Class::NeverFires);
+        never.for_each(|remark| remark.class = Class::Suspicious);
+    }
 }

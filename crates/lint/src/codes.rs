@@ -129,7 +129,7 @@ lints! {
         "TERM() looks up one token of the index, and tokens end at major breakers such as blanks, quotes, brackets, \
          commas and `<`. A token that has one in it was never written into the index, so nothing is found. Use a \
          phrase in quotes, or a TERM() for each part.";
-    "literal-wildcard" NeverFires
+    "literal-wildcard" Suspicious
         "A wildcard stands where it is a character like others"
         "In `where` and `eval` a `*` behind `=` is a star, in `like()` the wildcards are `%` and `_`, and in a regular \
          expression `*` repeats what stands before it. The comparison wants the star itself in the value. Use \

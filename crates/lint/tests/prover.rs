@@ -101,7 +101,7 @@ fn verdicts() {
             and(is("b", regex("get-net", true)), not(is("b", contains("NET")))),
             "never",
         ),
-        ("look-around", and(is("b", regex("(?=x)y", false)), is("b", equals("a"))), "never"),
+        ("look-around", and(is("b", regex("(?=x)y", false)), is("b", equals("1"))), "never"),
         ("look-around alone", and(is("b", regex("(?<=x)y", false)), is("b", starts("z"))), "tell"),
         ("words", and(is("b", regex(r"\bnet\b", false)), not(is("b", contains("net")))), "never"),
         ("words apart", and(is("b", regex(r"\bnet\b", false)), is("b", contains("ternet"))), "can"),
@@ -181,7 +181,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn test() -> impl Strategy<Value = Test> {
-    let patterns = vec!["^a", "b$", "[^a]", "a|1$", "^(a|b)?$", "1+", "^..$", r"\bb", "(?i)A"];
+    let patterns = ["^a", "b$", "[^a]", "a|1$", "^(a|b)?$", "1+", "^..$", r"\bb", "(?i)A"];
     let signs =
         [Comparison::Equal, Comparison::NotEqual, Comparison::Less, Comparison::GreaterOrEqual];
     prop_oneof![
@@ -192,7 +192,7 @@ fn test() -> impl Strategy<Value = Test> {
         text().prop_map(Test::EndsWith),
         "[aB*?]{0,3}".prop_map(|text| Test::Wildcard(glob(&text))),
         "[aB]{1,2}".prop_map(|text| Test::Term(Glob::stars(&text), Breakers::All)),
-        (prop::sample::select(patterns), any::<bool>()).prop_map(|(p, i)| regex(p, i)),
+        (prop::sample::select(patterns.to_vec()), any::<bool>()).prop_map(|(p, i)| regex(p, i)),
         (prop::sample::select(signs.to_vec()), 0..12_i32)
             .prop_map(|(sign, number)| Test::Number(sign, f64::from(number))),
     ]

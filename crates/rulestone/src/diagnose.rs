@@ -94,6 +94,9 @@ pub(crate) fn to_json(entry: &Entry) -> Value {
         if let Some(help) = &diagnostic.help {
             object["help"] = json!(help);
         }
+        if let Some(fix) = &diagnostic.fix {
+            object["fix"] = json!(fix.title);
+        }
         object
     };
     entry.diagnostics.iter().map(one).collect()

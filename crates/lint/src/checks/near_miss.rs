@@ -58,7 +58,8 @@ fn misspelt(own: &Predicate, word: &str, later: &Formula) -> Option<Diagnostic> 
         .filter(|test| test.field != own.field && !matches!(test.test, Test::Exists))
         .flat_map(|test| words::of_test(test).into_iter().map(|text| (text, *test)))
         .collect();
-    if texts.iter().any(|(text, _)| fold(text).contains(word) || word.contains(&fold(text))) {
+    let is_it = |text: &str| text.contains(word) || is_name(text) && word.contains(text);
+    if texts.iter().any(|(text, _)| is_it(&fold(text))) {
         return None;
     }
     let (near, test) = texts.iter().find_map(|(text, test)| {

@@ -9,7 +9,7 @@ use super::filters::{Asked, conjuncts};
 use super::{say, span_of, words};
 use crate::Class;
 use crate::facts;
-use crate::prover::{Claim, Lists, Prover, Verdict};
+use crate::prover::{Claim, Lists, Prover, Verdict, WRITTEN};
 use crate::report::Ability;
 
 /// What is said of one rule's filters.
@@ -25,7 +25,12 @@ pub(crate) struct Said {
 const ALTERNATIVES: usize = 1_500;
 
 /// Looks at the filters of a rule.
-pub(crate) fn check(rule: &Rule, asked: &[Option<Asked<'_>>], prover: &mut Prover) -> Said {
+pub(crate) fn check(
+    rule: &Rule,
+    text: &str,
+    asked: &[Option<Asked<'_>>],
+    prover: &mut Prover,
+) -> Said {
     let mut remarks = Vec::new();
     let mut abilities = Vec::new();
     // A rule with several sources may fire by the others.
@@ -35,7 +40,8 @@ pub(crate) fn check(rule: &Rule, asked: &[Option<Asked<'_>>], prover: &mut Prove
             abilities.push(Ability::CannotTell);
             continue;
         };
-        abilities.push(of_source(asked, class, rule.origin.span, prover, &mut remarks));
+        let whole = rule.origin.span;
+        abilities.push(of_source(asked, text, (class, whole), prover, &mut remarks));
     }
     let all = |wanted| !abilities.is_empty() && abilities.iter().all(|own| *own == wanted);
     let ability = if all(Ability::Never) && !makes_rows(rule) {
@@ -61,30 +67,30 @@ fn makes_rows(rule: &Rule) -> bool {
 
 fn of_source(
     asked: &Asked<'_>,
-    class: Class,
-    whole: Span,
+    text: &str,
+    (class, whole): (Class, Span),
     prover: &mut Prover,
     remarks: &mut Vec<(Class, Diagnostic)>,
 ) -> Ability {
-    let claims: Vec<Claim> = asked.parts.iter().map(|part| Claim::of(part)).collect();
+    let (claims, formulas) = asked.all();
     let claims: Vec<&Claim> = claims.iter().collect();
     let single = |field: &str| facts::is_single(field, asked.scope);
-    let plain = prover.decide_claims(&claims, Lists::None);
+    let plain = prover.decide_claims(&claims, Lists::Guessed(&single));
     // A row without lists is a row: what holds there can hold.
     if let Verdict::Can(_) = plain {
-        dead_alternatives(asked, prover, remarks);
+        dead_alternatives(asked, text, prover, remarks);
         return Ability::Can;
     }
     let full = prover.decide_claims(&claims, Lists::Known(&single));
     match (plain, full) {
         (_, Verdict::Never) => {
             let core = core(&claims, Lists::Known(&single), prover);
-            remarks.push((class, never(asked, &core, whole)));
+            remarks.push((class, never(&formulas, &core, whole)));
             Ability::Never
         }
         (Verdict::Never, _) => {
-            let core = core(&claims, Lists::None, prover);
-            let mut said = never(asked, &core, whole);
+            let core = core(&claims, Lists::Guessed(&single), prover);
+            let mut said = never(&formulas, &core, whole);
             let fields = fields(&core, &claims);
             said.message
                 .push_str(&format!(", unless {} has several values at once", listed(&fields)));
@@ -93,7 +99,7 @@ fn of_source(
         }
         (_, Verdict::Can(_)) => Ability::Can,
         _ => {
-            dead_alternatives(asked, prover, remarks);
+            dead_alternatives(asked, text, prover, remarks);
             Ability::CannotTell
         }
     }
@@ -128,13 +134,14 @@ fn fields(core: &[usize], claims: &[&Claim]) -> BTreeSet<Arc<str>> {
 }
 
 fn listed(fields: &BTreeSet<Arc<str>>) -> String {
-    let all: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    let names = fields.iter().map(|field| field.split(WRITTEN).next().unwrap_or_default());
+    let all: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     all.join(" or ")
 }
 
 /// What is said of parts that cannot hold together.
-fn never(asked: &Asked<'_>, core: &[usize], whole: Span) -> Diagnostic {
-    let parts: Vec<&Formula> = core.iter().map(|part| asked.parts[*part]).collect();
+fn never(formulas: &[&Formula], core: &[usize], whole: Span) -> Diagnostic {
+    let parts: Vec<&Formula> = core.iter().map(|part| formulas[*part]).collect();
     let (outs, ins): (Vec<&Formula>, Vec<&Formula>) =
         parts.iter().partition(|part| matches!(part, Formula::Not(_)));
     let text =
@@ -143,6 +150,10 @@ fn never(asked: &Asked<'_>, core: &[usize], whole: Span) -> Diagnostic {
         |parts: &[&Formula]| parts.iter().rev().find_map(|part| span_of(part)).unwrap_or(whole);
     match (&*ins, &*outs) {
         ([], []) => say("never-fires", "nothing satisfies the rule", whole),
+        ([one], []) | ([], [one]) if span_of(one).is_none() => {
+            let message = "a filter is false for every row, or rows are grouped by what none has";
+            say("never-fires", message, whole)
+        }
         ([one], []) | ([], [one]) => {
             let message = format!("nothing satisfies {}", words(one));
             say("never-fires", message, span_of(one).unwrap_or(whole))
@@ -166,10 +177,11 @@ fn never(asked: &Asked<'_>, core: &[usize], whole: Span) -> Diagnostic {
 /// Looks for alternatives of an `or` that cannot hold beside the rest of the rule.
 fn dead_alternatives(
     asked: &Asked<'_>,
+    text: &str,
     prover: &mut Prover,
     remarks: &mut Vec<(Class, Diagnostic)>,
 ) {
-    let mut walk = Walk { asked, prover, remarks, left: ALTERNATIVES };
+    let mut walk = Walk { asked, text, prover, remarks, left: ALTERNATIVES };
     let claims: Vec<Claim> = asked.parts.iter().map(|part| Claim::of(part)).collect();
     for (at, part) in asked.parts.iter().enumerate() {
         let beside = others(&claims, at);
@@ -183,6 +195,7 @@ fn others(claims: &[Claim], at: usize) -> Vec<&Claim> {
 
 struct Walk<'w, 'r> {
     asked: &'w Asked<'r>,
+    text: &'w str,
     prover: &'w mut Prover,
     remarks: &'w mut Vec<(Class, Diagnostic)>,
     left: usize,
@@ -213,20 +226,23 @@ impl Walk<'_, '_> {
     }
 
     fn is_dead(&mut self, part: &Formula, beside: &[&Claim]) -> bool {
+        let Some(span) = span_of(part) else { return false };
+        // What a macro stands for is not this rule's to say: one for all logs is meant to have more.
+        let is_macro = self.text.get(span.start..).is_some_and(|rest| rest.starts_with('`'));
         let own = Claim::of(part);
         let related = related(&own, beside);
-        if related.is_empty() && matches!(part, Formula::Test(_)) || self.left == 0 {
+        let alone = related.is_empty() && matches!(part, Formula::Test(_));
+        if is_macro || alone || self.left == 0 {
             return false;
         }
         self.left -= 1;
         let mut all = related;
         all.push(&own);
-        if self.prover.decide_claims(&all, Lists::None) != Verdict::Never {
+        let single = |field: &str| facts::is_single(field, self.asked.scope);
+        if self.prover.decide_claims(&all, Lists::Guessed(&single)) != Verdict::Never {
             return false;
         }
-        let single = |field: &str| facts::is_single(field, self.asked.scope);
         let sure = self.prover.decide_claims(&all, Lists::Known(&single)) == Verdict::Never;
-        let Some(span) = span_of(part) else { return true };
         let mut message =
             format!("the rest of the rule lets no event take the alternative {}", words(part));
         if !sure {

@@ -134,6 +134,27 @@ impl Claim {
         if joined.len() == 1 { joined.swap_remove(0) } else { Claim::Or(joined) }
     }
 
+    /// The same about other fields: each goes by what `field` makes of its name, and is absent where
+    /// that is nothing.
+    pub(crate) fn about(self, field: &dyn Fn(&Arc<str>) -> Option<Arc<str>>) -> Claim {
+        match self {
+            Claim::And(parts) => {
+                Claim::And(parts.into_iter().map(|part| part.about(field)).collect())
+            }
+            Claim::Or(parts) => {
+                Claim::Or(parts.into_iter().map(|part| part.about(field)).collect())
+            }
+            Claim::Open => Claim::Open,
+            Claim::Is(literal) => match (field(&literal.field), &literal.says) {
+                (Some(name), _) => {
+                    Claim::Is(Arc::new(Literal { field: name, ..(*literal).clone() }))
+                }
+                (None, Says::Some(_) | Says::One) => Claim::FALSE,
+                (None, Says::Every(_) | Says::NotOne) => Claim::TRUE,
+            },
+        }
+    }
+
     /// Calls `visit` with every literal.
     pub(crate) fn literals<'c>(&'c self, visit: &mut dyn FnMut(&'c Literal)) {
         match self {

@@ -46,14 +46,20 @@ pub enum Why {
     Rows,
 }
 
+/// What stands between a name and the step of a rule that wrote the column.
+pub(crate) const WRITTEN: char = '#';
+
+/// What stands behind such a name where the column has one value at most.
+pub(crate) const SINGLE: &str = "!";
+
 /// Which fields have one value at most.
 #[derive(Clone, Copy)]
 pub enum Lists<'a> {
     /// Those of which it is known; all others may be lists.
     Known(&'a dyn Fn(&str) -> bool),
-    /// All of them, as far as one may guess: then *never* means that an event with several values
-    /// may still do. Who asks a field for two values one by one knows that it has several.
-    None,
+    /// These, and as far as one may guess all others: then *never* means that an event with several
+    /// values may still do. Who asks a field for two values one by one knows that it has several.
+    Guessed(&'a dyn Fn(&str) -> bool),
 }
 
 impl Lists<'_> {
@@ -61,9 +67,13 @@ impl Lists<'_> {
         match self {
             // The values of an event are many.
             _ if field == "*" => Single::No,
-            Lists::Known(is_single) if is_single(field) => Single::Yes,
+            _ if field.contains(WRITTEN) => match field.ends_with(SINGLE) {
+                true => Single::Yes,
+                false => Single::No,
+            },
+            Lists::Known(is_single) | Lists::Guessed(is_single) if is_single(field) => Single::Yes,
             Lists::Known(_) => Single::No,
-            Lists::None => Single::Likely,
+            Lists::Guessed(_) => Single::Likely,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use rulestone_ir::Status;
-use rulestone_lint::{Ability, Grade, LINTS, Report, check, lint, mend, render};
+use rulestone_lint::{Ability, Class, Grade, LINTS, Report, check, class_of, lint, mend, render};
 use rulestone_rules::{Environment, Ledger};
 
 use crate::args::CheckArgs;
@@ -155,6 +155,24 @@ pub(crate) fn summary(ledger: &Ledger, report: &Report) -> String {
         report.able(Ability::NotRun),
     ));
     lines.join("\n")
+}
+
+/// What a look at the rules would be for, going by what was said while they were read: nothing is
+/// proved here.
+pub(crate) fn purpose(ledger: &Ledger) -> Option<String> {
+    let (mut never, mut wrong) = (0_usize, 0_usize);
+    for entry in ledger.entries.iter().filter(|entry| entry.rule.is_ok()) {
+        let worst = entry.diagnostics.iter().filter_map(class_of).min();
+        never += usize::from(worst == Some(Class::NeverFires));
+        wrong += usize::from(worst.is_some_and(|class| class <= Class::Suspicious));
+    }
+    match (never, wrong) {
+        (0, 0) => None,
+        (0, wrong) => Some(format!("what is wrong in {wrong} of the rules that are loaded")),
+        (never, wrong) => Some(format!(
+            "what is wrong in {wrong} of the rules that are loaded; {never} have parts that never fire"
+        )),
+    }
 }
 
 /// What a code means.
