@@ -31,7 +31,10 @@ impl Mended {
             return String::new();
         }
         let diff = similar::TextDiff::from_lines(&*self.before, &self.after);
-        diff.unified_diff().header(&self.path, &self.path).to_string()
+        // A name with blanks in it ends at a tab.
+        let end = if self.path.contains(char::is_whitespace) { "\t" } else { "" };
+        let name = format!("{}{end}", self.path);
+        diff.unified_diff().header(&name, &name).to_string()
     }
 }
 
