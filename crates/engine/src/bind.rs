@@ -6,6 +6,7 @@
 mod node;
 mod pushed;
 mod summary;
+mod traced;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -104,6 +105,8 @@ pub struct Program {
     /// Rules that may hold when no predicate does.
     always: Vec<u32>,
     fields: Fields,
+    /// The event's own fields that rows are made of which wait as codes; sorted.
+    pub(crate) coded: Vec<Arc<str>>,
 }
 
 /// A rule as it is on one kind.
@@ -120,6 +123,8 @@ pub struct BoundRule {
     pub(crate) feeds: Vec<Feed>,
     /// How the columns read that the rule's pipeline wants.
     pub(crate) intake: Option<Intake>,
+    /// Whether its rows can wait as codes until a pane wants them.
+    waits: bool,
     node: Node,
 }
 
@@ -453,6 +458,26 @@ impl Program {
         candidates
     }
 
+    /// Of rules that hold for an event those to look at at once, and those whose rows can wait: of
+    /// a rule whose rows wait every source lets an event through once, in the way that comes first.
+    pub(crate) fn split(&self, rules: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        // For each rule and source, whether the first way waits.
+        let mut met: HashMap<(usize, usize), bool, RandomState> = HashMap::default();
+        let (mut now, mut waiting, mut known) = (Vec::new(), Vec::new(), 0);
+        for at in rules {
+            let bound = &self.rules[*at as usize];
+            let first_waits = *met.entry((bound.rule, bound.source)).or_insert(bound.waits);
+            let is_new = met.len() > known;
+            known = met.len();
+            match (first_waits, bound.waits) {
+                (true, _) if is_new => waiting.push(*at),
+                (false, false) => now.push(*at),
+                _ => {}
+            }
+        }
+        (now, waiting)
+    }
+
     /// For each predicate, whether the events that were counted have nothing for it to look at.
     fn absent(&self, counted: &KindTally) -> Vec<bool> {
         let is_absent = |column: &BoundColumn| {
@@ -535,15 +560,20 @@ impl<'p> Binder<'p> {
             let node = Node::and(vec![when.clone(), filter]);
             if node != Node::Const(false) {
                 let (rule, source) = (member.rule, Some(member.source));
+                let pipe = self.plan.pipe(rule);
+                let feeds = self.plan.feeds(rule, source, self.kind, scope_kind);
+                let intake = pipe.and_then(|pipe| {
+                    pipe.bind(member.source, scope_kind, |expr| settle(expr, self.kind))
+                });
+                let is_coded = intake.as_ref().is_some_and(|intake| !intake.needs_event());
                 self.rules.push(BoundRule {
                     rule: member.rule,
                     source: member.source,
                     scope_kind: scope_kind.clone(),
                     raises: self.plan.raises[member.rule],
-                    feeds: self.plan.feeds(rule, source, self.kind, scope_kind),
-                    intake: self.plan.pipe(rule).and_then(|pipe| {
-                        pipe.bind(member.source, scope_kind, |expr| settle(expr, self.kind))
-                    }),
+                    waits: is_coded && feeds.is_empty() && pipe.is_some_and(|p| !p.row_wise),
+                    feeds,
+                    intake,
                     node,
                 });
             }
@@ -677,7 +707,11 @@ impl<'p> Binder<'p> {
             let inputs = inputs.chain(intakes.flat_map(|intake| intake.inputs().to_vec()));
             Fields::Some(inputs.collect::<BTreeSet<_>>().into_iter().collect())
         };
+        let waiting = self.rules.iter().filter(|rule| rule.waits);
+        let coded = waiting.flat_map(|rule| &rule.intake).flat_map(Intake::inputs);
+        let coded: BTreeSet<Arc<str>> = coded.cloned().collect();
         Program {
+            coded: coded.into_iter().collect(),
             predicates: self.weights.len(),
             uses: self.uses,
             columns: self.columns,

@@ -66,7 +66,8 @@ impl Session<'_> {
         let first_log = self.logs.len() as u32;
         self.logs.extend_from_slice(logs);
         let checked = self.checked.clone();
-        let phase = Phase { first_log, above: None, checked: &checked, copy: None };
+        let phase =
+            Phase { first_log, above: None, checked: &checked, any_checked: true, copy: None };
         let taker = Taker { plan: self.plan, make: &make, phase };
         let mut reader = UnitReader::new(taker, &self.settings);
         reader.rows.set_live();

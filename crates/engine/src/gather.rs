@@ -1,4 +1,4 @@
-//! Rows that agree in everything but their time, gathered where they are found.
+//! Rows that agree in everything but their time, made one.
 //!
 //! Many rules count: a row of theirs is one of thousands with the same columns. Where a pipeline
 //! goes on with an aggregate that such rows can be told to as one with a number, they are one row

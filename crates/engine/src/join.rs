@@ -285,7 +285,7 @@ impl Job {
         let decoded = || event.clone();
         let origin = Origin { record: event.record, ..origin };
         let get = |name: &str| event.get(name).clone();
-        let from = piped::From { time: event.time, origin, get: &get, row: None };
+        let from = piped::From { time: event.time, origin, get: &get };
         let (evidence, notes) = (evidence.as_slice(), notes.as_slice());
         let about = About { log: &log, from, evidence, notes, event: &decoded };
         let place = |rule| (event.time, log.clone(), event.record, first.number as usize, rule);

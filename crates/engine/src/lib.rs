@@ -16,6 +16,8 @@
 //! The engine knows the IR and the views, and no rule language.
 
 mod bind;
+mod coded;
+mod demand;
 mod eval;
 mod explain;
 mod feed;

@@ -71,12 +71,7 @@ impl<'p> Panes<'p> {
     /// Takes the next row.
     pub(crate) fn line(&mut self, line: &Line) {
         self.rows += 1;
-        let key = &line.key;
-        let same_rule = self.pipeline.as_ref().is_some_and(|(rule, _)| *rule == key.rule);
-        if !same_rule || self.open.as_ref().is_none_or(|open| open.pane != key.pane) {
-            self.close();
-            self.begin(key.rule, key.pane);
-        }
+        self.turn_to(line.key.rule, line.key.pane);
         let (Some((rule, pipeline)), Some(open)) = (&mut self.pipeline, &mut self.open) else {
             return;
         };
@@ -86,6 +81,31 @@ impl<'p> Panes<'p> {
         if let Err(refusal) = open.take(self.plan, pipeline, line) {
             open.refused = true;
             self.refused.push(Refused::new(*rule as usize, pane_end(open.pane), refusal));
+        }
+    }
+
+    /// Comes to a source of a pane; whether rows of it can still become a result.
+    pub(crate) fn turn(&mut self, rule: u32, pane: i64, source: u32) -> bool {
+        self.turn_to(rule, pane);
+        let (Some((rule, pipeline)), Some(open)) = (&mut self.pipeline, &mut self.open) else {
+            return false;
+        };
+        if open.refused {
+            return false;
+        }
+        if let Err(refusal) = open.turn_to(self.plan, pipeline, (*rule, source)) {
+            open.refused = true;
+            self.refused.push(Refused::new(*rule as usize, pane_end(pane), refusal));
+            return false;
+        }
+        pipeline.wants(source as usize)
+    }
+
+    fn turn_to(&mut self, rule: u32, pane: i64) {
+        let same_rule = self.pipeline.as_ref().is_some_and(|(running, _)| *running == rule);
+        if !same_rule || self.open.as_ref().is_none_or(|open| open.pane != pane) {
+            self.close();
+            self.begin(rule, pane);
         }
     }
 
@@ -125,17 +145,29 @@ impl<'p> Panes<'p> {
 }
 
 impl Open {
+    /// Ends the source whose rows came, if others come now.
+    fn turn_to(
+        &mut self,
+        plan: &Plan,
+        pipeline: &mut Pipeline,
+        (rule, source): (u32, u32),
+    ) -> Result<(), Refusal> {
+        if self.source.as_ref().is_some_and(|(own, _)| *own == source) {
+            return Ok(());
+        }
+        if let Some((source, _)) = self.source.take() {
+            pipeline.end_source(source as usize)?;
+        }
+        let names = plan.pipe(rule as usize).and_then(|pipe| pipe.names(source as usize));
+        let slots = names.map(Names::all).unwrap_or_default().iter();
+        let slots = slots.map(|name| pipeline.names_mut().slot(name)).collect();
+        self.source = Some((source, slots));
+        Ok(())
+    }
+
     fn take(&mut self, plan: &Plan, pipeline: &mut Pipeline, line: &Line) -> Result<(), Refusal> {
         let key = &line.key;
-        if self.source.as_ref().is_none_or(|(source, _)| *source != key.source) {
-            if let Some((source, _)) = self.source.take() {
-                pipeline.end_source(source as usize)?;
-            }
-            let names = plan.pipe(key.rule as usize).and_then(|p| p.names(key.source as usize));
-            let slots = names.map(Names::all).unwrap_or_default().iter();
-            let slots = slots.map(|name| pipeline.names_mut().slot(name)).collect();
-            self.source = Some((key.source, slots));
-        }
+        self.turn_to(plan, pipeline, (key.rule, key.source))?;
         let seen = Seen { time: key.time.0, origin: key.origin, source: key.source };
         let (proof, columns) = get_proof(&line.columns, seen);
         let mut row = Tuple { values: Vec::new(), proof };

@@ -1,7 +1,8 @@
 //! From hits to rows of named columns, for rules whose stages make rows out of rows.
 //!
-//! A hit's columns are read once, as far as the pipeline wants them. Stages that look at one row
-//! alone run at once; what is left waits, sorted, for the stages over panes.
+//! A hit's columns are read once, as far as the pipeline wants them: of most events when a pane
+//! comes to want them. Stages that look at one row alone run at once; what is left waits, sorted,
+//! for the stages over panes.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -9,10 +10,11 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
-use rulestone_events::{Batch, Column, Event, Expr, RAW, ScopeKind};
+use rulestone_events::{Event, Expr, RAW, ScopeKind};
 use rulestone_ir::{Clock, Rule};
 use rulestone_value::{Time, Value};
 
+use crate::coded::Stretch;
 use crate::gather::{Gathering, gathers};
 use crate::order::Origin;
 use crate::pipeline::{
@@ -147,7 +149,7 @@ impl Intake {
     }
 
     /// Whether the event has to be decoded whole.
-    fn needs_event(&self) -> bool {
+    pub(crate) fn needs_event(&self) -> bool {
         match self {
             Intake::Named(named) => named.rendered,
             Intake::All => true,
@@ -161,17 +163,6 @@ pub(crate) struct From<'a> {
     pub(crate) origin: Origin,
     /// A value of the event by its own name.
     pub(crate) get: &'a dyn Fn(&str) -> Value,
-    /// The row of the batch that it is, where it is one.
-    pub(crate) row: Option<BatchRow<'a>>,
-}
-
-/// A row of a batch.
-#[derive(Clone, Copy)]
-pub(crate) struct BatchRow<'a> {
-    pub(crate) batch: &'a Batch<'a>,
-    pub(crate) row: usize,
-    /// The batch's number among those of the thread.
-    pub(crate) number: u64,
 }
 
 /// Rows that were gathered: what they are, and where they go.
@@ -183,15 +174,6 @@ struct Kept {
     panes: Panes,
     /// As they go into the spool.
     rows: Vec<Box<[u8]>>,
-}
-
-/// Where the columns are in a batch that an intake reads.
-struct Columned {
-    /// The batch that this is about.
-    number: u64,
-    /// Of all their dictionaries.
-    epochs: u64,
-    places: Vec<Option<usize>>,
 }
 
 /// What one thread keeps of pipelines.
@@ -208,8 +190,6 @@ pub(crate) struct Piped {
     rows: Vec<Tuple>,
     bytes: Vec<u8>,
     gathering: Gathering<Kept>,
-    /// By the address of the intake, which lives as long as the plan.
-    columned: HashMap<usize, Columned, RandomState>,
     key: Vec<u64>,
     /// Whether rows are wanted as soon as they come.
     live: bool,
@@ -236,7 +216,6 @@ impl Piped {
             rows: Vec::new(),
             bytes: Vec::new(),
             gathering: Gathering::new(),
-            columned: HashMap::default(),
             key: Vec::new(),
             live: false,
         }
@@ -295,7 +274,21 @@ impl Piped {
             let columns = named.columns.iter();
             columns.for_each(|(slot, expr)| row.set(*slot, expr.value(from.get)));
         }
-        if let (Some(time), Some(slot)) = (from.time, run.names.find(TIME)) {
+        self.run_head(pipe, (rule, source), from.time, row)
+    }
+
+    /// Makes the rows that the head makes of an event's row; returns whether there are some.
+    fn run_head(
+        &mut self,
+        pipe: &Pipe,
+        (rule, source): (usize, usize),
+        time: Option<Time>,
+        mut row: Tuple,
+    ) -> bool {
+        self.rows.clear();
+        let Some((_, head)) = pipe.inlet(source) else { return false };
+        let run = self.runs.entry((rule, source)).or_insert_with(|| head.run_state());
+        if let (Some(time), Some(slot)) = (time, run.names.find(TIME)) {
             row.set(slot, Value::Time(time));
         }
         if let Err(refusal) = head.run(run, row, &mut self.rows)
@@ -307,43 +300,66 @@ impl Piped {
         !self.rows.is_empty()
     }
 
-    /// Takes a hit whose row is one of many that agree in all but their time, and may be gathered
-    /// with them; returns whether it was.
-    pub(crate) fn gather(
+    /// Makes rows of events that waited as codes: those of one pane, or of all they are in.
+    pub(crate) fn take_coded(
+        &mut self,
+        pipe: &Pipe,
+        stratum: usize,
+        stretch: &Stretch<'_>,
+        pane: Option<i64>,
+    ) {
+        let bound = stretch.bound();
+        let place = (bound.rule, bound.source);
+        let Some((inlet, _)) = pipe.inlet(bound.source) else { return };
+        let Some(Intake::Named(named)) = &bound.intake else { return };
+        let reading = stretch.reading(&named.inputs);
+        for (row, time, origin) in stretch.events() {
+            let panes = Panes::of(pipe.rule.clock, Some(Time::from_ticks(time)));
+            let Some(panes) = panes.and_then(|panes| panes.among(pane)) else { continue };
+            let seen = Seen { time, origin, source: bound.source as u32 };
+            let get = |name: &str| {
+                let at = named.inputs.binary_search_by(|own| (**own).cmp(name));
+                at.map_or(Value::Null, |at| reading.value(at, row))
+            };
+            let tuple = || {
+                let mut tuple = Tuple { values: Vec::new(), proof: Proof::of(seen) };
+                let columns = named.columns.iter();
+                columns.for_each(|(slot, expr)| tuple.set(*slot, expr.value(&get)));
+                tuple
+            };
+            let Some(bins) = &inlet.gathers else {
+                if self.run_head(pipe, place, Some(Time::from_ticks(time)), tuple()) {
+                    self.keep_in(pipe, place, stratum, (panes, seen));
+                }
+                continue;
+            };
+            self.key.clear();
+            self.key.extend([
+                std::ptr::from_ref(named) as u64,
+                panes.next as u64,
+                panes.left as u64,
+            ]);
+            self.key.extend(bins.iter().map(|width| time.div_euclid(*width) as u64));
+            self.key.extend(reading.codes(row));
+            self.gather(pipe, place, stratum, (panes, seen), tuple);
+        }
+    }
+
+    /// Takes an event whose row is one of many that agree in all but their time, and are known by
+    /// `self.key`.
+    fn gather(
         &mut self,
         pipe: &Pipe,
         (rule, source): (usize, usize),
         stratum: usize,
-        intake: &Intake,
-        from: &From<'_>,
-        reading: (&mut dyn FnMut() -> Event, &ScopeKind),
-    ) -> bool {
-        let Some((inlet, head)) = pipe.inlet(source) else { return false };
-        let (Some(bins), Some(row)) = (&inlet.gathers, from.row.filter(|_| !self.live)) else {
-            return false;
-        };
-        if intake.needs_event() {
-            return false;
-        }
-        let Some(panes) = Panes::of(pipe.rule.clock, from.time) else { return false };
-        self.key_of(intake, &panes, row);
-        let time = from.time.map_or(i64::MIN, Time::ticks);
-        let seen = Seen { time, origin: from.origin, source: source as u32 };
-        self.key.extend(bins.iter().map(|width| time.div_euclid(*width) as u64));
+        (panes, seen): (Panes, Seen),
+        tuple: impl FnOnce() -> Tuple,
+    ) {
+        let Some((inlet, head)) = pipe.inlet(source) else { return };
         let key = std::mem::take(&mut self.key);
-        let columned = std::mem::take(&mut self.columned);
-        let places = columned.get(&(std::ptr::from_ref(intake) as usize));
-        let get = |name: &str| {
-            let at = intake.inputs().binary_search_by(|own| (**own).cmp(name)).ok();
-            let place = at.and_then(|at| *places?.places.get(at)?);
-            let BatchRow { batch, row, .. } = row;
-            let value = |column: &Column| batch.dictionary(column).value(column.codes[row]);
-            place.map_or(Value::Null, |at| value(&batch.columns[at]))
-        };
-        let from = &From { get: &get, ..*from };
         let mut gathering = std::mem::replace(&mut self.gathering, Gathering::new());
         gathering.add(&key, seen, || {
-            self.take_in(pipe, (rule, source), intake, from, reading);
+            self.run_head(pipe, (rule, source), Some(Time::from_ticks(seen.time)), tuple());
             let known = head.names().all().len();
             let mut rows = Vec::with_capacity(self.rows.len());
             if let Some(run) = self.runs.get(&(rule, source)) {
@@ -356,34 +372,22 @@ impl Piped {
             Kept { rule, source, turn: inlet.turn, stratum, panes, rows }
         });
         (self.key, self.gathering) = (key, gathering);
-        self.columned = columned;
         if self.gathering.is_full() {
             self.hand_on();
         }
-        true
     }
 
-    /// What a row is known by: who reads it how, its panes, and the codes of its values.
-    fn key_of(&mut self, intake: &Intake, panes: &Panes, row: BatchRow<'_>) {
-        let address = std::ptr::from_ref(intake) as usize;
-        let BatchRow { batch, row, number } = row;
-        let columned = self.columned.entry(address).or_insert_with(|| Columned {
-            number: u64::MAX,
-            epochs: 0,
-            places: Vec::new(),
-        });
-        if columned.number != number {
-            let place = |name: &Arc<str>| batch.columns.iter().position(|own| own.name == *name);
-            columned.places = intake.inputs().iter().map(place).collect();
-            let there = columned.places.iter().flatten().map(|at| &batch.columns[*at]);
-            let mix = |all: u64, epoch: u64| all.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ epoch;
-            columned.epochs = there.map(|own| batch.dictionary(own).epoch()).fold(0, mix);
-            columned.number = number;
-        }
-        self.key.clear();
-        self.key.extend([address as u64, columned.epochs, panes.next as u64, panes.left as u64]);
-        let code = |at: &Option<usize>| at.map_or(0, |at| batch.columns[at].codes[row].index());
-        self.key.extend(columned.places.iter().map(|at| code(at) as u64));
+    /// Takes out what waits for a stratum.
+    pub(crate) fn take_spool(&mut self, stratum: usize) -> io::Result<Spool> {
+        self.hand_on();
+        self.failed.take().map_or(Ok(()), Err)?;
+        let next = self.spools[stratum].fresh();
+        Ok(std::mem::replace(&mut self.spools[stratum], next))
+    }
+
+    /// What heads refused, with the rule.
+    pub(crate) fn into_refused(self) -> Vec<(usize, Refusal)> {
+        self.refused
     }
 
     /// Hands on what was gathered.
@@ -438,13 +442,25 @@ impl Piped {
         stratum: usize,
         from: &From<'_>,
     ) {
-        let Some((inlet, head)) = pipe.inlet(source) else { return };
-        let Some(run) = self.runs.get(&(rule, source)) else { return };
-        let known = head.names().all().len();
         let Some(panes) = Panes::of(pipe.rule.clock, from.time) else {
             self.untimed += self.rows.len() as u64;
             return;
         };
+        let time = from.time.map_or(i64::MIN, Time::ticks);
+        let seen = Seen { time, origin: from.origin, source: source as u32 };
+        self.keep_in(pipe, (rule, source), stratum, (panes, seen));
+    }
+
+    fn keep_in(
+        &mut self,
+        pipe: &Pipe,
+        (rule, source): (usize, usize),
+        stratum: usize,
+        (panes, seen): (Panes, Seen),
+    ) {
+        let Some((inlet, head)) = pipe.inlet(source) else { return };
+        let Some(run) = self.runs.get(&(rule, source)) else { return };
+        let known = head.names().all().len();
         for (part, row) in self.rows.drain(..).enumerate() {
             self.bytes.clear();
             put_proof(&Proof::default(), &mut self.bytes);
@@ -455,8 +471,8 @@ impl Piped {
                     pane,
                     turn: inlet.turn,
                     source: source as u32,
-                    time: Reverse(from.time.map_or(i64::MIN, Time::ticks)),
-                    origin: from.origin,
+                    time: Reverse(seen.time),
+                    origin: seen.origin,
                     part: part as u32,
                 };
                 // What cannot be kept all cannot be kept in part: the scan ends with the error.
@@ -471,8 +487,8 @@ impl Piped {
 }
 
 /// The ends of the panes that a time is in.
-#[derive(Debug, Clone)]
-struct Panes {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Panes {
     next: i64,
     step: i64,
     left: i64,
@@ -480,7 +496,7 @@ struct Panes {
 
 impl Panes {
     /// `None` where a clock with panes gets no time.
-    fn of(clock: Clock, time: Option<Time>) -> Option<Panes> {
+    pub(crate) fn of(clock: Clock, time: Option<Time>) -> Option<Panes> {
         let Clock::Hop { lookback, interval, .. } = clock else {
             return Some(Panes { next: i64::MAX, step: 0, left: 1 });
         };
@@ -490,6 +506,18 @@ impl Panes {
         let last = time.saturating_add(lookback.ticks());
         let left = if last < next { 0 } else { ((last - next) / step + 1).min(PANES) };
         Some(Panes { next, step, left })
+    }
+
+    /// One of them alone, if it is among them; all where none is asked for.
+    fn among(self, pane: Option<i64>) -> Option<Panes> {
+        let Some(pane) = pane else { return Some(self) };
+        let steps = match self.step {
+            0 => 0,
+            step => pane.checked_sub(self.next)? / step,
+        };
+        let at = steps.checked_mul(self.step)?.checked_add(self.next)?;
+        let is_there = at == pane && (0..self.left).contains(&steps);
+        is_there.then_some(Panes { next: pane, step: self.step, left: 1 })
     }
 }
 

@@ -49,6 +49,13 @@ struct Outlet {
     result: bool,
 }
 
+impl Outlet {
+    /// Whether it leads on to the result, where it is known which stages do.
+    fn leads(&self, leads: &[bool]) -> bool {
+        self.result || self.to.iter().any(|(at, _)| leads[*at])
+    }
+}
+
 #[derive(Debug)]
 struct Node {
     work: Work,
@@ -231,6 +238,17 @@ impl Pipeline {
         }
         let ended = self.end_in(source);
         self.remember(ended)
+    }
+
+    /// Whether rows of a source can still become a part of the result.
+    pub(crate) fn wants(&self, source: usize) -> bool {
+        let mut leads = vec![false; self.nodes.len()];
+        for (at, node) in self.nodes.iter().enumerate().rev() {
+            let is_barren = matches!(&node.work, Work::Pane(stage) if stage.is_barren());
+            leads[at] = !is_barren && node.outlet.leads(&leads);
+        }
+        let outlet = self.outlets.get(source).filter(|_| self.refused.is_none());
+        outlet.is_some_and(|outlet| outlet.leads(&leads))
     }
 
     /// Ends all sources that have not ended, and gives the result.

@@ -15,13 +15,15 @@ use rulestone_events::{
 use rulestone_ir::{Formula, Rule};
 use rulestone_value::Value;
 
+use crate::bind::Program;
+use crate::coded::{Coded, Waiting};
 use crate::feed::{Feed, Unfit};
 use crate::join::{Joined, Joiner};
 use crate::order::{Origin, Row, Sorter};
 use crate::piped::{self, Piped};
 use crate::spool::Spool;
 use crate::stages::rows::Refusal;
-use crate::{BoundRule, Matcher, Plan};
+use crate::{BoundRule, Matcher, Plan, demand};
 
 /// An event that a rule's source lets through.
 pub struct Hit<'a> {
@@ -120,6 +122,8 @@ pub(crate) struct Phase<'a> {
     /// For each rule, whether its hits are handed over although nobody looks at them: they may not
     /// count.
     pub(crate) checked: &'a [bool],
+    /// Whether there is one.
+    pub(crate) any_checked: bool,
     /// Where a copy of standard input goes, so that it can be read again.
     pub(crate) copy: Option<&'a Path>,
 }
@@ -131,6 +135,8 @@ pub(crate) struct Collected {
     pub(crate) sorters: Vec<Vec<Sorter>>,
     /// Rows of pipelines for each stratum.
     pub(crate) spools: Vec<Vec<Spool>>,
+    /// Events that wait as codes for pipelines of any stratum.
+    pub(crate) coded: Vec<Coded>,
     /// What the first stages of pipelines refused.
     pub(crate) refused: Vec<(usize, Refusal)>,
     pub(crate) unkept: Unkept,
@@ -231,7 +237,8 @@ pub(crate) fn scan_phase<T: Send>(
                 let sender = sender.clone();
                 let (work, make) = (&work, &make);
                 scope.spawn(move || {
-                    let reader = UnitReader::new(Taker { plan, make, phase }, settings);
+                    let taker = Taker { plan, make, phase };
+                    let reader = UnitReader::new(taker, settings).with_coded();
                     Worker { work, reader, sender }.run()
                 })
             })
@@ -255,10 +262,11 @@ pub(crate) fn scan_phase<T: Send>(
         order.waiting.into_values().for_each(&mut hand_on);
         let mut collected = Collected::default();
         for worker in workers {
-            let (rows, piped) =
+            let (rows, piped, coded) =
                 worker.join().map_err(|_| io::Error::other("a thread came to an end"))?;
             rows.collect_into(&mut collected)?;
             piped.collect_into(&mut collected)?;
+            collected.coded.extend(coded);
         }
         Ok(collected)
     })?;
@@ -315,6 +323,17 @@ pub(crate) struct About<'a> {
     pub(crate) event: &'a dyn Fn() -> Event,
 }
 
+impl<M> Taker<'_, M> {
+    /// Whether there are rules whose rows may wait: nobody has to look at their hits.
+    fn may_wait(&self, program: &Program, waiting: &[u32]) -> bool {
+        let is_checked = |at: &u32| {
+            let rule = program.rules()[*at as usize].rule;
+            self.phase.checked.get(rule).copied().unwrap_or_default()
+        };
+        !waiting.is_empty() && !(self.phase.any_checked && waiting.iter().any(is_checked))
+    }
+}
+
 impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
     /// Makes hits of the rules that let an event through: `found` gets what was made, with the
     /// rule; `fed` the stages that want a row, or none where `piped` has kept rows of the event.
@@ -345,15 +364,6 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
             seen.push((bound.rule, bound.source));
             let place = (bound.rule, bound.source);
             let is_checked = phase.checked.get(bound.rule).copied().unwrap_or_default();
-            if let (Some(pipe), Some(intake), false) = (pipe, &bound.intake, is_checked) {
-                let mut decoded = || event.get_or_insert_with(about.event).clone();
-                let reading = (&mut decoded as &mut dyn FnMut() -> Event, &*bound.scope_kind);
-                let stratum = plan.strata().of[bound.rule];
-                if piped.gather(pipe, place, stratum, intake, &about.from, reading) {
-                    bound.feeds.iter().for_each(|feed| fed(Some(feed)));
-                    continue;
-                }
-            }
             let mut outputs = vec![None];
             if let (Some(pipe), Some(intake)) = (pipe, &bound.intake) {
                 let mut decoded = || event.get_or_insert_with(about.event).clone();
@@ -594,8 +604,10 @@ pub(crate) struct UnitReader<'a, M> {
     read_everything: bool,
     pub(crate) rows: Rows,
     pub(crate) piped: Piped,
-    /// Batches that were read.
-    batches: u64,
+    /// Events that wait as codes; `None` where rows are wanted as soon as they come.
+    coded: Option<Coded>,
+    /// Bytes that may wait so.
+    most_coded: usize,
 }
 
 impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
@@ -607,8 +619,36 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
             read_everything: settings.read_everything,
             rows: Rows::new(taker.plan, settings),
             piped: Piped::new(taker.plan, settings),
-            batches: 0,
+            coded: None,
+            most_coded: settings.memory / 8 / settings.jobs.max(1),
         }
+    }
+
+    /// Lets rows wait as codes.
+    fn with_coded(mut self) -> Self {
+        self.ingest.keep_dictionaries();
+        self.coded = Some(Coded::default());
+        self
+    }
+
+    /// What waits as codes.
+    fn take_coded(&mut self) -> Option<Coded> {
+        let mut coded = self.coded.take()?;
+        coded.keep(self.ingest.take_dictionaries());
+        Some(coded)
+    }
+
+    /// Makes rows of what waits as codes once it takes too much memory.
+    fn bound_coded(&mut self) {
+        if let Some(coded) = &mut self.coded {
+            coded.keep(self.ingest.take_forgotten());
+            if coded.bytes() <= self.most_coded {
+                return;
+            }
+        }
+        let Some(coded) = self.take_coded() else { return };
+        demand::make_all(self.taker.plan, &Waiting::new(vec![coded]), &mut self.piped);
+        self.coded = Some(Coded::default());
     }
 
     /// Rules up to this stratum see nothing of what is read from now on.
@@ -620,6 +660,7 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
     /// Pieces of longer events are set aside.
     pub(crate) fn read(&mut self, unit: Unit, place: (usize, u64)) -> ReadUnit<T> {
         let outcome = self.read_unit(unit, place);
+        self.bound_coded();
         (outcome, self.ingest.take_fragments())
     }
 
@@ -631,10 +672,10 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
         let log_place = taker.phase.first_log + log_at as u32;
         let interest: &dyn Interest = if self.read_everything { &Fields::All } else { taker.plan };
         let mut hits: Vec<(usize, usize, T)> = Vec::new();
-        let batches = &mut self.batches;
+        let mut coded = self.coded.as_mut().filter(|_| taker.phase.above.is_none());
         let tally = self.ingest.read(records, interest, |batch| {
-            *batches += 1;
-            matcher.run(batch, |row, program, rules| {
+            let mut begun = false;
+            matcher.run_verdicts(batch, |row, program, verdict| {
                 let own = &batch.rows[row];
                 let (record, position) = (own.record, own.position());
                 let unit = unit_at as u32;
@@ -645,8 +686,17 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
                     let value = |column: &Column| batch.dictionary(column).value(column.codes[row]);
                     column.map_or(Value::Null, value)
                 };
-                let own_row = piped::BatchRow { batch, row, number: *batches };
-                let from = piped::From { time: own.time, origin, get: &get, row: Some(own_row) };
+                let mut rules = &verdict.rules;
+                if let (Some(coded), Some(time)) = (&mut coded, own.time)
+                    && taker.may_wait(program, &verdict.waiting)
+                {
+                    if !std::mem::replace(&mut begun, true) {
+                        coded.begin(batch, program, (log_place, unit));
+                    }
+                    coded.add(batch, row, time.ticks(), &verdict.waiting);
+                    rules = &verdict.now;
+                }
+                let from = piped::From { time: own.time, origin, get: &get };
                 let about = About { log: &log, from, evidence: &[], notes: &[], event: &event };
                 taker.take(
                     rules.iter().map(|at| &program.rules()[*at as usize]),
@@ -675,7 +725,7 @@ struct Worker<'a, T, M> {
 }
 
 impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
-    fn run(mut self) -> (Rows, Piped) {
+    fn run(mut self) -> (Rows, Piped, Option<Coded>) {
         while !self.stopped() {
             if let Some(open) = self.open_next() {
                 while !self.stopped() && !self.work.is_far_ahead() && self.step(&open) {}
@@ -683,7 +733,8 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Worker<'_, T, M> {
                 break;
             }
         }
-        (self.reader.rows, self.reader.piped)
+        let coded = self.reader.take_coded();
+        (self.reader.rows, self.reader.piped, coded)
     }
 
     fn stopped(&self) -> bool {

@@ -10,10 +10,13 @@ use rulestone_events::{Event, Fields, Ingest, ScopeKind, Settings, Tally, Views}
 use rulestone_ir::{Input, Rule, Source};
 use rulestone_value::{Time, Value};
 
+use crate::coded::Waiting;
+use crate::demand::Demand;
 use crate::feed::{Wanted, host_hash};
 use crate::live::sort;
 use crate::order::{Merge, Origin, Row, Sorter};
 use crate::panes::{Panes, Refused};
+use crate::piped::Piped;
 use crate::reference::{field_value, lets_through};
 use crate::run::{Collected, Made, Phase, Unkept, open};
 use crate::spool::{Lines, Spool};
@@ -33,6 +36,8 @@ pub struct Session<'p> {
     waiting: Vec<Vec<Sorter>>,
     /// Rows of pipelines for each stratum.
     spooled: Vec<Vec<Spool>>,
+    /// Events that wait as codes for pipelines of any stratum.
+    coded: Waiting,
     /// Panes that could not be worked through.
     pub(crate) refused: Vec<Refused>,
     /// Events that no log has as they are: they cannot be read again.
@@ -120,6 +125,7 @@ impl<'p> Session<'p> {
             logs: Vec::new(),
             waiting: (0..strata).map(|_| Vec::new()).collect(),
             spooled: (0..strata).map(|_| Vec::new()).collect(),
+            coded: Waiting::default(),
             refused: Vec::new(),
             made: HashMap::new(),
             hosts: HashMap::new(),
@@ -151,13 +157,15 @@ impl<'p> Session<'p> {
             self.copy = Some(tempfile::NamedTempFile::new()?.into_temp_path());
         }
         let copy = self.copy.as_deref();
-        let phase = Phase { first_log, above, checked: &self.checked, copy };
+        let any_checked = self.checked.contains(&true);
+        let phase = Phase { first_log, above, checked: &self.checked, any_checked, copy };
         let collected =
             scan_phase(logs, self.plan, &self.settings, stop, phase, make, |outcome| {
                 note_times(&outcome.tally, hosts, latest);
                 each(outcome);
             })?;
-        let Collected { sorters, spools, refused, unkept, made } = collected;
+        let Collected { sorters, spools, coded, refused, unkept, made } = collected;
+        self.coded.add(coded);
         let refused = refused.into_iter().map(|(rule, refusal)| Refused::new(rule, None, refusal));
         self.refused.extend(refused);
         self.made.extend(made.into_iter().map(|(origin, log, event)| (origin, (log, event))));
@@ -203,7 +211,7 @@ impl<'p> Session<'p> {
         let waiting = self.waiting.get_mut(stratum).map(std::mem::take).unwrap_or_default();
         let mut findings = self.findings(waiting)?;
         let spooled = self.spooled.get_mut(stratum).map(std::mem::take).unwrap_or_default();
-        findings.extend(self.of_panes(spooled)?);
+        findings.extend(self.of_panes(stratum, spooled)?);
         sort(&mut findings);
         for some in stretches(&findings) {
             if stop.load(std::sync::atomic::Ordering::Relaxed) {
@@ -249,17 +257,21 @@ impl<'p> Session<'p> {
     }
 
     /// What pipelines make of the rows that wait for them.
-    fn of_panes(&mut self, spooled: Vec<Spool>) -> io::Result<Vec<Finding>> {
-        let mut lines = Lines::new(spooled)?;
+    fn of_panes(&mut self, stratum: usize, spooled: Vec<Spool>) -> io::Result<Vec<Finding>> {
+        let lines = Lines::new(spooled)?;
         // What is sorted in memory takes a quarter.
-        let mut panes = Panes::new(self.plan, self.settings.memory / 2, self.latest);
-        while let Some(line) = lines.next()? {
-            panes.line(&line);
-        }
-        panes.close();
+        let panes = Panes::new(self.plan, self.settings.memory / 2, self.latest);
+        let alone = ScanSettings { jobs: 1, ..self.settings.clone() };
+        let piped = Piped::new(self.plan, &alone);
+        let (plan, waiting) = (self.plan, &self.coded);
+        let mut demand = Demand { plan, waiting, lines, panes, piped, spilled: 0 };
+        demand.work(stratum)?;
+        let Demand { lines, panes, piped, spilled, .. } = demand;
         self.counts.rows += panes.rows;
-        self.counts.spilled += lines.spilled;
+        self.counts.spilled += lines.spilled + spilled;
         self.refused.extend(panes.refused);
+        let refused = piped.into_refused().into_iter();
+        self.refused.extend(refused.map(|(rule, refusal)| Refused::new(rule, None, refusal)));
         Ok(panes.findings)
     }
 

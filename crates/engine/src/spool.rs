@@ -125,6 +125,11 @@ impl Spool {
         spilled
     }
 
+    /// An empty one with the same bound.
+    pub(crate) fn fresh(&self) -> Spool {
+        Spool::new(self.most)
+    }
+
     fn sort(&mut self) {
         let bytes = &self.bytes;
         let columns = |from: usize, to: usize| bytes.get(from..to);
@@ -227,6 +232,11 @@ impl Lines {
             self.next.push(Reverse((line, at)));
         }
         Ok(())
+    }
+
+    /// What the next row is sorted by.
+    pub(crate) fn peek(&self) -> Option<&Key> {
+        self.next.peek().map(|Reverse((line, _))| &line.key)
     }
 
     /// The next row.

@@ -181,7 +181,8 @@ impl Dictionary {
         }
     }
 
-    pub(crate) fn bytes_used(&self) -> usize {
+    /// Bytes of memory, about.
+    pub fn bytes_used(&self) -> usize {
         self.bytes.len() + 16 * self.ends.len()
     }
 

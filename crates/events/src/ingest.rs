@@ -101,6 +101,8 @@ pub struct Ingest {
     /// The log being read.
     log: Arc<str>,
     fragments: Vec<Fragment>,
+    /// Dictionaries that were forgotten, where somebody still has codes of them.
+    forgotten: Option<Vec<Dictionary>>,
 }
 
 /// The hosts of a unit.
@@ -227,6 +229,7 @@ impl Ingest {
             hosts: Hosts::default(),
             log: Arc::from(""),
             fragments: Vec::new(),
+            forgotten: None,
         }
     }
 
@@ -282,6 +285,23 @@ impl Ingest {
     /// [`Settings::fragments`] sets them aside.
     pub fn take_fragments(&mut self) -> Vec<Fragment> {
         std::mem::take(&mut self.fragments)
+    }
+
+    /// Keeps dictionaries that are forgotten from now on: somebody keeps codes.
+    pub fn keep_dictionaries(&mut self) {
+        self.forgotten.get_or_insert_default();
+    }
+
+    /// The dictionaries that were forgotten since this was last asked.
+    pub fn take_forgotten(&mut self) -> Vec<Dictionary> {
+        self.forgotten.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// All dictionaries: new codes are given out from now on.
+    pub fn take_dictionaries(&mut self) -> Vec<Dictionary> {
+        let mut all = self.take_forgotten();
+        all.extend(self.dictionaries.iter_mut().map(std::mem::take));
+        all
     }
 
     /// Takes a record in, unpacked where one of its values is an event in itself.
@@ -670,7 +690,8 @@ impl Ingest {
         self.unpacked.shrink_to(LARGEST_UNPACKED);
         if self.paths.len() > MAX_PATHS {
             let fragments = self.take_fragments();
-            *self = Ingest { fragments, ..Ingest::new(self.settings.clone()) };
+            let forgotten = self.forgotten.is_some().then(|| self.take_dictionaries());
+            *self = Ingest { fragments, forgotten, ..Ingest::new(self.settings.clone()) };
         } else {
             self.forget_some();
         }
@@ -690,7 +711,10 @@ impl Ingest {
                 return;
             }
             used -= dictionary.bytes_used();
-            dictionary.clear();
+            match &mut self.forgotten {
+                Some(forgotten) => forgotten.push(std::mem::take(dictionary)),
+                None => dictionary.clear(),
+            }
         }
     }
 

@@ -189,6 +189,8 @@ functions! {
     LikeAny "like_any" 2..=2, Strict AnyElement;
     /// Whether an address (second) is in a network (first).
     CidrMatch "cidr_match" 2..=2, Strict AnyElement;
+    /// Shannon's entropy of the characters of a text, in bits.
+    Entropy "entropy" 1..=1, Strict EachElement;
     /// MD5 as hexadecimal text.
     Md5 "md5" 1..=1, Strict EachElement;
     /// SHA-1 as hexadecimal text.

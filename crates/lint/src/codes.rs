@@ -139,6 +139,10 @@ lints! {
         "A literal of markup that no event has"
         "A search for a piece of XML is misspelt, such as `Event>ID>3<` in the place of `<EventID>3<`. No event has \
          this text, so the alternative finds nothing.";
+    "lost-backslash" Broken
+        "A backslash in a literal of SQL is lost, or makes another character"
+        "In a literal `\\s` is the letter `s`, and `\\\\\\r` a backslash and a carriage return: the literal is read before the \
+         pattern in it. Write `\\\\` for a backslash, or put the pattern between `$$`.";
     "glued-operator" Broken
         "An operator or a comma is missing or glued to its neighbour"
         "What reads like an operator has become part of a word (`ANDmatch(…)`), or two arguments have become \

@@ -15,6 +15,7 @@ use rulestone_ir::{
 pub use crate::Environment;
 pub use crate::sigma::Filter;
 use crate::{Lowered, Text, snowflake, spl};
+pub use anvilogic::normalised_fields;
 pub use playbook::loose_fields;
 pub use schedule::relative;
 

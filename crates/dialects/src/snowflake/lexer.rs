@@ -7,8 +7,11 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 /// Tokens of a query.
 const MAX_TOKENS: usize = 200_000;
-/// Tokens that may each make the tree one level deeper: words with a meaning, and operators.
-const MAX_STEPS: usize = 4_000;
+/// Tokens of one condition that may each make the tree one level deeper: words with a meaning, and
+/// operators.
+const MAX_STEPS: usize = 400;
+/// Conditions of one query, which each make it one level deeper.
+const MAX_CONDITIONS: usize = 3_000;
 
 /// A text cut into tokens.
 pub(super) struct Lexed<'t> {
@@ -50,8 +53,7 @@ pub(super) fn lex(text: &str) -> Result<Lexed<'_>, Broken> {
         let span = Span::new(start..start + rest.len());
         Broken { code, message: said(&error.message), span, is_limit: false }
     })?;
-    let steps = lexed.tokens.iter().filter(|token| is_step(&token.token)).count();
-    if lexed.tokens.len() > MAX_TOKENS || steps > MAX_STEPS {
+    if lexed.tokens.len() > MAX_TOKENS || is_too_deep(&lexed.tokens) {
         let message = "the query is too long".to_owned();
         let span = Span::new(0..text.len());
         return Err(Broken { code: "search-limit", message, span, is_limit: true });
@@ -64,6 +66,36 @@ pub(super) fn said(message: &str) -> String {
     let mut chars = message.trim_end_matches('.').chars();
     let first = chars.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
     first + chars.as_str()
+}
+
+/// Whether the tree may be deeper than the stack: brackets are counted by the parser, chains of
+/// operators are not.
+fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
+    let mut open = vec![0_usize];
+    let mut conditions = 0;
+    for token in tokens {
+        match &token.token {
+            Token::LParen => open.push(0),
+            Token::RParen if open.len() > 1 => {
+                open.pop();
+            }
+            token => {
+                let Some(steps) = open.last_mut() else { continue };
+                match token {
+                    Token::Comma => *steps = 0,
+                    Token::Word(word) if matches!(word.keyword, Keyword::AND | Keyword::OR) => {
+                        *steps = 0;
+                        conditions += 1;
+                    }
+                    token => *steps += usize::from(is_step(token)),
+                }
+                if *steps > MAX_STEPS {
+                    return true;
+                }
+            }
+        }
+    }
+    conditions > MAX_CONDITIONS
 }
 
 /// Whether a token may make the tree deeper.

@@ -338,7 +338,7 @@ static ANVILOGIC: &[BuiltIn] = &[
         "ut_shannon",
         &["text"],
         "Shannon's entropy in bits, as the app URL Toolbox has it",
-        "lookup ut_shannon_lookup word AS $text$ OUTPUT ut_shannon",
+        "eval ut_shannon=ut_shannon($text$)",
     ),
 ];
 

@@ -5,7 +5,7 @@ mod field;
 mod lists;
 mod rendered;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -46,9 +46,20 @@ struct KindState {
     /// Lists of the program's own predicates.
     lists: Lists,
     verdicts: HashMap<Box<[ListId]>, u32, RandomState>,
-    /// Rules that hold, for each verdict.
-    rules: Vec<Box<[u32]>>,
+    rules: Vec<Verdict>,
+    /// Lists of rules whose rows wait, each kept once.
+    waiting: HashSet<Arc<[u32]>, RandomState>,
     held: Vec<bool>,
+}
+
+/// What holds for rows of one combination, as indices into the program's bound rules.
+pub(crate) struct Verdict {
+    /// All rules.
+    pub(crate) rules: Box<[u32]>,
+    /// Those to look at at once.
+    pub(crate) now: Box<[u32]>,
+    /// Those whose rows can wait as codes, each source once.
+    pub(crate) waiting: Arc<[u32]>,
 }
 
 #[derive(Default)]
@@ -78,6 +89,15 @@ impl<'p> Matcher<'p> {
     /// Calls `hit` with the row and the rules that hold for it, as indices into the program's
     /// bound rules, for every row for which one does.
     pub fn run(&mut self, batch: &Batch<'_>, mut hit: impl FnMut(usize, &Program, &[u32])) {
+        self.run_verdicts(batch, |row, program, verdict| hit(row, program, &verdict.rules));
+    }
+
+    /// The same with what can wait apart.
+    pub(crate) fn run_verdicts(
+        &mut self,
+        batch: &Batch<'_>,
+        mut hit: impl FnMut(usize, &Arc<Program>, &Verdict),
+    ) {
         if self.remembered > MAX_REMEMBERED || self.global.len() > MAX_LISTS {
             *self = Matcher::new(self.plan);
         }
@@ -95,9 +115,9 @@ impl<'p> Matcher<'p> {
         for row in 0..batch.rows.len() {
             let signature = &signatures[row * width..(row + 1) * width];
             let verdict = state.verdict(signature, &mut self.remembered);
-            let rules = &state.rules[verdict as usize];
-            if !rules.is_empty() {
-                hit(row, &program, rules);
+            let verdict = &state.rules[verdict as usize];
+            if !verdict.rules.is_empty() {
+                hit(row, &program, verdict);
             }
         }
         self.kinds.insert(batch.kind.clone(), state);
@@ -303,6 +323,7 @@ impl KindState {
             lists: Lists::default(),
             verdicts: HashMap::default(),
             rules: Vec::new(),
+            waiting: HashSet::default(),
         }
     }
 
@@ -336,7 +357,16 @@ impl KindState {
             }
         }
         let verdict = self.rules.len() as u32;
-        self.rules.push(rules.into());
+        let (now, waiting) = self.program.split(&rules);
+        let waiting = match self.waiting.get(waiting.as_slice()) {
+            Some(waiting) => waiting.clone(),
+            None => {
+                let waiting: Arc<[u32]> = waiting.into();
+                self.waiting.insert(waiting.clone());
+                waiting
+            }
+        };
+        self.rules.push(Verdict { rules: rules.into(), now: now.into(), waiting });
         self.verdicts.insert(signature.into(), verdict);
         *remembered += 1;
         verdict

@@ -183,14 +183,9 @@ fn computed(target: &Target, expr: &Expr, need: Need) -> Need {
 }
 
 fn projected(project: &Project, need: Need) -> Need {
-    let named = |name: &str| project.names.iter().any(|pattern| pattern.matches(name));
-    let passes = |name: &str| match project.mode {
-        Keep::Keep => named(name) || (project.internal == Keep::Keep && name.starts_with('_')),
-        Keep::Drop => !named(name),
-    };
     match (need, project.mode) {
         (Need::Named(names), _) => {
-            Need::Named(names.into_iter().filter(|name| passes(name)).collect())
+            Need::Named(names.into_iter().filter(|name| project.passes(name)).collect())
         }
         (Need::All, Keep::Drop) => Need::All,
         (Need::All, Keep::Keep) => {

@@ -218,6 +218,11 @@ pub(crate) trait OverPane: fmt::Debug + Send {
         Ok(false)
     }
 
+    /// Whether no row can come out any more, whatever else goes in.
+    fn is_barren(&self) -> bool {
+        false
+    }
+
     /// Forgets the pane.
     fn reset(&mut self);
 }

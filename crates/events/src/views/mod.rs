@@ -280,6 +280,7 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("cim", "updates.toml", include_str!("cim/updates.toml")),
     ("cim", "vulnerabilities.toml", include_str!("cim/vulnerabilities.toml")),
     ("cim", "web.toml", include_str!("cim/web.toml")),
+    ("anvilogic", "tables.toml", include_str!("anvilogic/tables.toml")),
 ];
 
 impl Views {

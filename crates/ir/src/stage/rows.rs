@@ -282,6 +282,17 @@ pub struct Project {
     pub ordered: bool,
 }
 
+impl Project {
+    /// Whether a column of this name stays.
+    pub fn passes(&self, name: &str) -> bool {
+        let named = self.names.iter().any(|pattern| pattern.matches(name));
+        match self.mode {
+            Keep::Keep => named || (self.internal == Keep::Keep && name.starts_with('_')),
+            Keep::Drop => !named,
+        }
+    }
+}
+
 /// Whether something is kept or dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {

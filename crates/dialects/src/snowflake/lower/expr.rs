@@ -96,6 +96,14 @@ impl Lowering<'_> {
             }
             ExprKind::Case(own) => self.case(own, span, rows),
             ExprKind::Cast(inner, to) => self.cast(inner, *to, span, rows),
+            ExprKind::Call(call) => self.call(call, of.span, rows),
+            _ => self.other(of, span, rows),
+        }
+    }
+
+    /// What is made of parts, and what is no value.
+    fn other(&mut self, of: &ast::Expr, span: Span, rows: &Rows) -> Expr {
+        match &of.kind {
             ExprKind::Interval(interval) => Expr::Literal(number(interval.seconds)),
             ExprKind::Array(parts) => {
                 let parts = self.exprs(parts, rows);
@@ -118,7 +126,6 @@ impl Lowering<'_> {
                 }
                 Expr::call(Function::JsonObject, arguments, span)
             }
-            ExprKind::Call(call) => self.call(call, of.span, rows),
             ExprKind::InQuery(..) | ExprKind::Exists(_) => {
                 let message =
                     "a query within a condition is run only where all of `where` has to hold";
@@ -128,7 +135,7 @@ impl Lowering<'_> {
                 self.refused("unsupported-subquery", "a query as a value is not run", of.span)
             }
             ExprKind::Star => self.refused("unsupported-expression", "`*` is no value", of.span),
-            ExprKind::Refused => Expr::Literal(Value::Null),
+            _ => Expr::Literal(Value::Null),
         }
     }
 

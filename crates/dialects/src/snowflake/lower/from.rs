@@ -28,7 +28,7 @@ impl Lowering<'_> {
                 on: join.on.clone(),
             };
             let rows = self.table(&join.table, None);
-            return self.join(rows, &turned, &wanted, select);
+            return self.join(rows, &turned, &wanted);
         }
         let mut rows = self.table(&from.first, None);
         for join in &from.joins {
@@ -36,7 +36,7 @@ impl Lowering<'_> {
                 let message = "a right join is run where it is the only one";
                 self.unsupported("unsupported-join", message, join.table.span);
             }
-            rows = self.join(rows, join, &wanted, select);
+            rows = self.join(rows, join, &wanted);
         }
         rows
     }
@@ -148,7 +148,7 @@ impl Lowering<'_> {
         rows
     }
 
-    fn join(&mut self, left: Rows, join: &ast::Join, wanted: &Wanted, select: &Select) -> Rows {
+    fn join(&mut self, left: Rows, join: &ast::Join, wanted: &Wanted) -> Rows {
         if let TableKind::Flatten { .. } = join.table.kind {
             return self.table(&join.table, Some(left));
         }
@@ -186,7 +186,6 @@ impl Lowering<'_> {
                 rows = self.filter(rows, formula, "on", part.span);
             }
         }
-        let _ = select;
         rows
     }
 

@@ -60,24 +60,7 @@ impl Lowering<'_> {
             known.push((print::expr(key), Expr::Field(name.clone())));
             by.push((column, name));
         }
-        let mut measures: Vec<RowMeasure> = Vec::new();
-        let mut calls: Vec<&ast::Expr> = Vec::new();
-        asked.walk(&mut |part| {
-            if is_measure(part) {
-                calls.push(part);
-            }
-        });
-        for of in calls {
-            let text = print::expr(of);
-            let ExprKind::Call(call) = &of.kind else { continue };
-            if known.iter().any(|(own, _)| *own == text) {
-                continue;
-            }
-            if let Some(Measuring { measure, result }) = self.measure(call, of.span, &rows) {
-                measures.push(measure);
-                known.push((text, result));
-            }
-        }
+        let measures = self.measures(asked, &rows, &mut known);
         rows = self.compute(rows, steps, "group by", span);
         let empty_row = by.is_empty();
         let aggregate = Aggregate { by, null: NullKey::Group, measures, empty_row };
@@ -94,6 +77,34 @@ impl Lowering<'_> {
             .collect();
         rows.known = known;
         rows
+    }
+
+    /// Every measure of a query, each once.
+    fn measures(
+        &mut self,
+        asked: &Asked<'_>,
+        rows: &Rows,
+        known: &mut Vec<(String, Expr)>,
+    ) -> Vec<RowMeasure> {
+        let mut measures: Vec<RowMeasure> = Vec::new();
+        let mut calls: Vec<&ast::Expr> = Vec::new();
+        asked.walk(&mut |part| {
+            if is_measure(part) {
+                calls.push(part);
+            }
+        });
+        for of in calls {
+            let text = print::expr(of);
+            let ExprKind::Call(call) = &of.kind else { continue };
+            if known.iter().any(|(own, _)| *own == text) {
+                continue;
+            }
+            if let Some(Measuring { measure, result }) = self.measure(call, of.span, rows) {
+                measures.push(measure);
+                known.push((text, result));
+            }
+        }
+        measures
     }
 
     /// What tells groups apart, with what is selected in place of its number or name.
@@ -177,7 +188,8 @@ impl Lowering<'_> {
             }
             Measure::Plain(function) => {
                 if function == Aggregator::Median {
-                    let message = "the median of an even number of values is the higher of the two in the middle";
+                    let message =
+                        "of an even number of values the median is the higher of the middle two";
                     self.approximate("percentile-meaning", message, call.at);
                 }
                 let of = if call.distinct && function == Aggregator::Sum {

@@ -122,7 +122,7 @@ impl Lowering<'_> {
             && let Some(letter) = lost_class(raw)
         {
             let message = format!(
-                "`\\{letter}` in a literal is the letter `{letter}`: the backslash is lost before the expression is read"
+                "`\\{letter}` in a literal is the letter `{letter}`: the backslash is lost before it is read"
             );
             self.note("lost-backslash", message, span);
         }
@@ -146,7 +146,7 @@ impl Lowering<'_> {
             _ => "a form feed",
         };
         let message = format!("`\\\\\\{letter}` in a literal is a backslash and {what}");
-        self.note("malformed-literal", message, span);
+        self.note("lost-backslash", message, span);
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
             ("%a%", None, "contains a"),
             ("%a_b%", None, "wildcard *a?b*"),
             (r"%a\_b%", Some('\\'), "contains a_b"),
-            (r"a\_b", None, r"wildcard a\\?b"),
+            (r"a\_b", None, r"wildcard a\?b"),
             ("50!%", Some('!'), "equals 50%"),
         ];
         for (pattern, escape, expected) in cases {

@@ -142,9 +142,10 @@ impl Lowering<'_> {
 
     /// Keeps the rows for which `where` is true.
     fn narrowed(&mut self, mut rows: Rows, filter: &ast::Expr) -> Rows {
-        let mut stays = Vec::new();
+        let (mut stays, mut formulas) = (Vec::new(), Vec::new());
         for part in conjuncts(filter) {
             if let Some(Input::Source(at)) = rows.input {
+                // Of a join the tables' own queries say how far they look.
                 time::reach(part, &mut self.reaches[at]);
                 if !self.alone && time::is_settled(part) {
                     continue;
@@ -157,11 +158,11 @@ impl Lowering<'_> {
                 {
                     stays.push(part);
                 }
-                _ => {
-                    let formula = self.truth(part, true, &rows);
-                    rows = self.filter(rows, formula, "where", part.span);
-                }
+                _ => formulas.push(self.truth(part, true, &rows)),
             }
+        }
+        if !formulas.is_empty() {
+            rows = self.filter(rows, super::filter::all(formulas), "where", filter.span);
         }
         for part in stays {
             rows = self.looked_for(rows, part);
@@ -330,23 +331,7 @@ impl Lowering<'_> {
             self.compute(rows, values, "select", span)
         };
         if outputs.open {
-            if !outputs.renamed.is_empty() {
-                let pair = |(old, new): &(String, String)| {
-                    (NamePattern::new(old.as_str()), NamePattern::new(new.as_str()))
-                };
-                let pairs = outputs.renamed.iter().map(pair).collect();
-                rows = self.push(
-                    rows,
-                    RowStage::Rename { pairs, absent: AbsentSource::Clears },
-                    "select",
-                    span,
-                );
-            }
-            let without: Vec<Arc<str>> =
-                outputs.without.iter().map(|name| name.as_str().into()).collect();
-            rows = if without.is_empty() { rows } else { self.dropped(rows, &without, span) };
-            rows.tables = vec![Columns::default()];
-            return rows;
+            return self.open(rows, outputs, span);
         }
         let names = outputs.values.iter().map(|(name, _)| name.clone()).chain(kept.iter().cloned());
         let project = Project {
@@ -358,6 +343,27 @@ impl Lowering<'_> {
         rows = self.push(rows, RowStage::Project(project), "select", span);
         let names = outputs.values.iter().map(|(name, _)| name.to_string()).collect();
         rows.tables = vec![Columns { names: Some(names), ..Columns::default() }];
+        rows
+    }
+
+    /// All columns of events, some of them dropped or under other names.
+    fn open(&mut self, mut rows: Rows, outputs: &Outputs, span: Span) -> Rows {
+        if !outputs.renamed.is_empty() {
+            let pair = |(old, new): &(String, String)| {
+                (NamePattern::new(old.as_str()), NamePattern::new(new.as_str()))
+            };
+            let pairs = outputs.renamed.iter().map(pair).collect();
+            rows = self.push(
+                rows,
+                RowStage::Rename { pairs, absent: AbsentSource::Clears },
+                "select",
+                span,
+            );
+        }
+        let without: Vec<Arc<str>> =
+            outputs.without.iter().map(|name| name.as_str().into()).collect();
+        rows = if without.is_empty() { rows } else { self.dropped(rows, &without, span) };
+        rows.tables = vec![Columns::default()];
         rows
     }
 

@@ -88,10 +88,13 @@ pub(in crate::snowflake) fn is_time(of: &ast::Expr) -> bool {
     }
 }
 
-/// Whether a comparison is about how far the query looks: the time of the event on one side, on
-/// the other the time of the run or what is computed from it.
+/// Whether a comparison is about how far the query looks: an end of the schedule on one side, or
+/// the time of the event and on the other the time of the run or what is computed from it.
 pub(super) fn is_window(left: &ast::Expr, right: &ast::Expr) -> bool {
-    (is_event_time(left) && edge(right).is_some()) || (is_event_time(right) && edge(left).is_some())
+    let scheduled = [left, right].map(edge).contains(&Some(Edge::Schedule));
+    scheduled
+        || (is_event_time(left) && edge(right).is_some())
+        || (is_event_time(right) && edge(left).is_some())
 }
 
 /// Whether an expression is the time of the event, in whatever form.
@@ -212,6 +215,9 @@ pub(super) fn reach(of: &ast::Expr, reach: &mut Reach) {
 pub(super) fn is_settled(of: &ast::Expr) -> bool {
     use rulestone_ir::Comparison::{Greater, GreaterOrEqual, Less, LessOrEqual};
     let ExprKind::Compare(how, left, right) = &of.kind else { return false };
+    if [left, right].map(|side| edge(side)).contains(&Some(Edge::Schedule)) {
+        return true;
+    }
     let (from, by) = match how {
         Greater | GreaterOrEqual if is_event_time(left) => (true, right),
         Less | LessOrEqual if is_event_time(left) => (false, right),
@@ -232,9 +238,8 @@ pub(super) fn is_settled(of: &ast::Expr) -> bool {
         };
     });
     match edge(by) {
-        Some(Edge::Schedule) => true,
         Some(Edge::Back(back)) => exact && (from || back == 0.0),
-        None => false,
+        Some(Edge::Schedule) | None => false,
     }
 }
 

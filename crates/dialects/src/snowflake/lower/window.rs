@@ -143,10 +143,7 @@ impl Lowering<'_> {
         let place = self.place(span);
         let name = self.made();
         let field = Expr::Field(name.clone());
-        let of = match call.arguments.first() {
-            Some(of) => Some(self.expr(of, rows)),
-            None => None,
-        };
+        let of = call.arguments.first().map(|of| self.expr(of, rows));
         let measure =
             |function, of| RowMeasure { function, of, into: NamePattern::new(name.clone()) };
         let work =

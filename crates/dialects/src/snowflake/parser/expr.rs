@@ -3,7 +3,7 @@
 use rulestone_ir::{Comparison, Span};
 use rulestone_value::Value;
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, DuplicateTreatment,
+    AccessExpr, BinaryOperator, CaseWhen, DataType, DateTimeField, DuplicateTreatment,
     Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments, Interval as SqlInterval, JsonPathElem, Spanned, Subscript, TrimWhereField,
     UnaryOperator, Value as SqlValue, ValueWithSpan, WindowFrame, WindowFrameBound,
@@ -440,13 +440,13 @@ impl Reader<'_> {
                 let span = query.span;
                 Expr::new(ExprKind::Scalar(query), span)
             }
-            SqlExpr::Cast { kind, expr, data_type, .. } => {
+            SqlExpr::Cast { expr, data_type, .. } => {
                 let of = self.expr(expr);
-                self.cast(of, data_type, *kind == CastKind::TryCast)
+                self.cast(of, data_type)
             }
             SqlExpr::TypedString(typed) => {
                 let of = self.value(&typed.value);
-                self.cast(of, &typed.data_type, false)
+                self.cast(of, &typed.data_type)
             }
             SqlExpr::Interval(interval) => self.interval(interval),
             SqlExpr::Array(array) => {
@@ -511,7 +511,7 @@ impl Reader<'_> {
         Expr::new(ExprKind::Same(left, right), span)
     }
 
-    fn cast(&mut self, of: Expr, to: &DataType, _tries: bool) -> Expr {
+    fn cast(&mut self, of: Expr, to: &DataType) -> Expr {
         let span = of.span;
         let text = to.to_string().to_ascii_lowercase();
         let word =

@@ -195,7 +195,12 @@ impl Lowering<'_> {
             return Formula::FALSE;
         }
         let term = Test::Term(Glob::stars(&text.value), Breakers::Major);
-        test(self.raw(), term, Case::Insensitive, text.span)
+        let term = test(self.raw(), term, Case::Insensitive, text.span);
+        let Some(id) = classic_id(&text.value) else { return term };
+        let message = format!("`TERM({})` also finds the events that are kept as XML", text.value);
+        self.note_once("classic-term", message, text.span);
+        let id = SearchValue { text: id.into(), quoted: false, span: text.span };
+        any([term, equals(&self.field("EventCode"), &id, Case::Insensitive)])
     }
 
     fn raw(&mut self) -> Field {
@@ -361,6 +366,13 @@ fn classic_rest(value: &str) -> Option<&str> {
     let (start, rest) = value.split_at_checked(CLASSIC.len())?;
     let is = start.eq_ignore_ascii_case(CLASSIC);
     (is && (rest.is_empty() || rest.starts_with([':', '*']))).then_some(rest)
+}
+
+/// The id in `EventCode=4688`, as a line of a Windows event kept as text has it.
+fn classic_id(term: &str) -> Option<&str> {
+    let (name, id) = term.split_once('=')?;
+    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    (is_id && name.eq_ignore_ascii_case("EventCode")).then_some(id)
 }
 
 fn unquoted(name: &Name) -> SearchValue {

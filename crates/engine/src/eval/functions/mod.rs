@@ -132,6 +132,7 @@ table! {
         RegexFindAny => text::regex_find,
         LikeAny => text::like,
         CidrMatch => text::cidr_match,
+        Entropy => text::entropy,
         Md5 => text::md5,
         Sha1 => text::sha1,
         Sha256 => text::sha256,

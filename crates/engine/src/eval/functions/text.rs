@@ -232,6 +232,16 @@ pub(super) fn cidr_match(arguments: &Arguments<'_>, ready: &Ready) -> Value {
     Value::Bool(inside)
 }
 
+/// `-Σ p·log₂ p` over the characters of a text; 0 for none.
+pub(super) fn entropy(arguments: &Arguments<'_>, _: &Ready) -> Value {
+    let Some(text) = text_at(arguments, 0) else { return Value::Null };
+    let mut characters: Vec<char> = text.chars().collect();
+    characters.sort_unstable();
+    let count = characters.len() as f64;
+    let shares = characters.chunk_by(|a, b| a == b).map(|same| same.len() as f64 / count);
+    Value::Float(shares.map(|share| share * -share.log2()).sum::<f64>().max(0.0))
+}
+
 /// As hexadecimal text.
 fn digest<D: sha2::Digest>(arguments: &Arguments<'_>) -> Value {
     of_text(arguments, |text| {

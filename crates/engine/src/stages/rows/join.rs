@@ -151,6 +151,10 @@ impl OverPane for PairsStage {
         Ok(true)
     }
 
+    fn is_barren(&self) -> bool {
+        !self.left && self.index.as_ref().is_some_and(|(_, index)| index.is_empty())
+    }
+
     fn reset(&mut self) {
         self.second = Vec::new();
         self.index = None;
@@ -297,6 +301,10 @@ impl OverPane for LookedForStage {
         run.memory.release_row(&row);
         self.decide(row, out);
         Ok(true)
+    }
+
+    fn is_barren(&self) -> bool {
+        self.wanted && self.ended && self.plain.is_empty() && self.patterns.is_empty()
     }
 
     fn reset(&mut self) {
