@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use rulestone_events::Event;
-use rulestone_ir::{Exception, Meta};
+use rulestone_ir::{Exception, Meta, Vendor};
 use rulestone_value::Value;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
@@ -85,6 +85,9 @@ impl Serialize for RuleName<'_> {
         if !meta.kind.is_empty() {
             map.serialize_entry("type", &meta.kind)?;
         }
+        if DESCRIBED.contains(&origin.vendor) && !meta.description.is_empty() {
+            map.serialize_entry("description", &meta.description)?;
+        }
         for (name, value) in metadata(meta).filter(|(name, _)| OF_ALERTS.contains(name)) {
             map.serialize_entry(name, &value)?;
         }
@@ -93,7 +96,20 @@ impl Serialize for RuleName<'_> {
 }
 
 /// What else a vendor says of a rule that goes with each of its alerts.
-const OF_ALERTS: &[&str] = &["version", "analytic_story", "asset_type", "security_domain", "cve"];
+const OF_ALERTS: &[&str] = &[
+    "version",
+    "analytic_story",
+    "asset_type",
+    "security_domain",
+    "cve",
+    "input_source",
+    "permissions_required",
+    "executables",
+    "guidance",
+];
+
+/// Vendors whose descriptions are there to be read with an alert: pages for hunters.
+const DESCRIBED: &[Vendor] = &[Vendor::Playbook];
 
 /// What there may be several of, so that it is a list even of one.
 const LISTS: &[&str] = &[
@@ -105,6 +121,10 @@ const LISTS: &[&str] = &[
     "required_fields",
     "required_not_read",
     "read_not_required",
+    "permissions_required",
+    "platform",
+    "executables",
+    "commands",
 ];
 
 /// What else a vendor says of a rule, by the names it has in output.
@@ -235,6 +255,9 @@ impl Serialize for Json<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use rulestone_ir::Vendor;
     use serde_json::{Value as Parsed, json};
 
     use crate::samples::{alerts, upload_alert};
@@ -273,6 +296,30 @@ mod tests {
         let parsed = serde_json::to_value(&alert).unwrap();
         assert_eq!(parsed["notes"], json!(["fragment 1 of 2; 2 missing"]));
         assert!(keys(&parsed).join(" ").ends_with("evidence_total matched notes"));
+    }
+
+    #[test]
+    fn what_pages_say_goes_with_their_alerts() {
+        let mut alert = upload_alert();
+        let rule = Arc::make_mut(&mut alert.rule);
+        rule.origin.vendor = Vendor::Playbook;
+        rule.meta.description = "What it is.".to_owned();
+        let one = |text: &str| vec![text.to_owned()];
+        rule.meta.more = vec![
+            ("input_source", one("Sysmon")),
+            ("permissions_required", one("User")),
+            ("executables", one("curl.exe")),
+            ("commands", one("curl -T")),
+            ("guidance", one("Ask whose it is.")),
+        ];
+        let parsed = serde_json::to_value(&alert).unwrap();
+        assert_eq!(
+            keys(&parsed["rule"]).join(" "),
+            "id title source language path description input_source permissions_required \
+             executables guidance"
+        );
+        assert_eq!(parsed["rule"]["permissions_required"], json!(["User"]));
+        assert_eq!(parsed["rule"]["guidance"], json!("Ask whose it is."));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What rules need to know about where they run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rulestone_ir::Table;
@@ -16,6 +16,9 @@ pub struct Environment {
     pub tables: BTreeMap<String, Arc<Table>>,
     /// Tables that are spoken of but not there, by name, each with the reason.
     pub missing_tables: BTreeMap<String, String>,
+    /// The fields of the data sets of data models, by `Model.Dataset`; of those that are not here
+    /// nothing is known.
+    pub models: BTreeMap<String, BTreeSet<String>>,
     /// Whether there is a database of where addresses are.
     pub locates: bool,
 }

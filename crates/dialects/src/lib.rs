@@ -15,12 +15,14 @@
 pub mod conf;
 pub mod containers;
 mod environment;
+pub mod indicator;
 mod regex;
 pub mod sigma;
+pub mod snowflake;
 pub mod spl;
 mod suggest;
 mod text;
 
 pub use environment::{Environment, Macro};
 pub use suggest::nearest;
-pub use text::{Lowered, Text};
+pub use text::{Lowered, Quoting, Text, Written};

@@ -16,7 +16,7 @@
 //! Two readings differ in what follows. With [`Reading::Unicode`] `\d`, `\w` and `\s` know all of
 //! Unicode and `$` without the flag `m` is the very end of the value, a line end there included.
 //! With [`Reading::Pcre`] they are ASCII, `$` also stands before a last line end, and `\v` is any
-//! vertical space.
+//! vertical space. [`Reading::Posix`] has such classes too, and `$` is the very end.
 
 use std::iter::Peekable;
 use std::str::CharIndices;
@@ -28,6 +28,8 @@ pub(crate) enum Reading {
     Unicode,
     /// As PCRE without its flag for Unicode classes.
     Pcre,
+    /// Classes of characters are ASCII, `$` is the very end.
+    Posix,
 }
 
 /// Rewrites an expression, and says what is wrong with one that does not compile.
@@ -132,7 +134,7 @@ struct Translator<'p> {
 impl<'p> Translator<'p> {
     fn new(pattern: &'p str, reading: Reading) -> Self {
         let out = String::with_capacity(pattern.len());
-        let ascii = reading == Reading::Pcre;
+        let ascii = reading != Reading::Unicode;
         Translator {
             pattern,
             chars: pattern.char_indices().peekable(),
@@ -140,7 +142,7 @@ impl<'p> Translator<'p> {
             groups: vec![],
             atom: 0,
             ascii,
-            end_of_line: ascii && !has_multi_line(pattern),
+            end_of_line: reading == Reading::Pcre && !has_multi_line(pattern),
         }
     }
 

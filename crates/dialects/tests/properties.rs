@@ -54,6 +54,23 @@ fn rule_text() -> impl Strategy<Value = String> {
     prop::collection::vec(part, 0..60).prop_map(|parts| parts.concat())
 }
 
+/// Pages made of what Markdown and playbooks have a meaning for.
+fn page_text() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        3 => "[a-z]{1,5}",
+        4 => prop::sample::select(vec![
+            "# Title\n", "Technique Description: X (T1049)\n----\n", "### Filter ###\n",
+            "## Splunk Searches\n", "## Suspicious Commands\n", "\n", "\r\n", "    ", "\t", "```\n",
+            "```spl\n", "~~~\n", "----\n", "====\n", "> ", "- ", "1. ", "|A|B|\n|-|-|\n", "|",
+            "| net.exe | net use * | x |\n", "![x](y)", "[l](http://a)", "*", "**", "_", "\\_",
+            "\\", "`", "EventCode=1 AND ", "OR ", "(", ")", "\"", " --> ", "Input Source: Sysmon\n",
+            "Miter ID: T1049\n", "cmdline=*a*", "<b>", "<!--", "&amp;", "\u{feff}", "é", "𝄞", ": ",
+        ]).prop_map(str::to_owned),
+        1 => any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(part, 0..60).prop_map(|parts| parts.concat())
+}
+
 fn read_everything(text: &str) -> Result<(), TestCaseError> {
     read_as(text, "x.yml")
 }
@@ -109,6 +126,13 @@ proptest! {
         read_as(&text, "x.spl")?;
         read_as(&format!("# {quoted}\n{text}"), "x.spl")?;
         read_as(&format!("[{quoted}]\nsearch = {quoted} \\\n{text}\n"), "savedsearches.conf")?;
+    }
+
+    #[test]
+    fn any_page_is_read(text in page_text(), quoted in "\\PC{0,60}") {
+        read_as(&text, "x.md")?;
+        read_as(&format!("# X\nMitre ID: T1049\n## Splunk Searches\n```\n{quoted}\n```\n{text}"), "x.md")?;
+        read_as(&format!("# X (T1049)\n### Filter\n{text}\n{quoted}"), "x.md")?;
     }
 
     #[test]

@@ -51,7 +51,8 @@ fn read(
     environment: &Environment,
 ) -> (String, String, Vec<Diagnostic>) {
     let place = |range: Range<usize>| Span::new(offset + range.start..offset + range.end);
-    let text = Text { search, place: &place, clock: Clock::Whole, schema: Schema::Splunk };
+    let text =
+        Text { search, place: &place, clock: Clock::Whole, schema: Schema::Splunk, written: None };
     let mut diagnostics = Vec::new();
     let ast = print_ast(&text, environment, &mut diagnostics);
     (print_tokens(&text, environment, &mut Vec::new()), ast, diagnostics)
@@ -152,7 +153,8 @@ fn expressions_print_with_their_structure() {
         let (_, ast, diagnostics) = read(search, 0, &Environment::default());
         let lines: Vec<_> = ast.lines().skip(1).map(str::trim).collect();
         assert_eq!(lines.join(" "), expected, "{search}");
-        assert!(diagnostics.is_empty(), "{search}: {diagnostics:?}");
+        let said = diagnostics.iter().filter(|own| own.code != "mixed-boolean");
+        assert_eq!(said.count(), 0, "{search}: {diagnostics:?}");
     }
 }
 
@@ -176,8 +178,8 @@ fn codes_are_documented() {
 }
 
 /// Searches of the second set that are broken as published: parentheses and quotes that are
-/// missing or too many (11), and operators that are none (4).
-const BROKEN_OF_AN_ARMORY: usize = 15;
+/// missing or too many (14), and operators that are none (4).
+const BROKEN_OF_AN_ARMORY: usize = 18;
 
 /// The public searches, where they are at hand: each of them is read.
 #[test]

@@ -68,7 +68,7 @@ fn lower(search: &str, environment: &Environment) -> Vec<Diagnostic> {
     let place = |range: Range<usize>| Span::new(range);
     let mut diagnostics = Vec::new();
     let lowered = read(
-        &Text { search, place: &place, clock, schema: Schema::Splunk },
+        &Text { search, place: &place, clock, schema: Schema::Splunk, written: None },
         environment,
         &mut diagnostics,
     );

@@ -158,7 +158,7 @@ fn lower(search: &str) -> (Option<Lowered>, Vec<Diagnostic>) {
     let clock = Clock::Hop { lookback: minutes(60), interval: minutes(60), offset: minutes(10) };
     let place = |range: Range<usize>| Span::new(range);
     let mut diagnostics = Vec::new();
-    let text = Text { search, place: &place, clock, schema: Schema::Splunk };
+    let text = Text { search, place: &place, clock, schema: Schema::Splunk, written: None };
     let lowered = read(&text, &environment(), &mut diagnostics);
     assert_eq!(lowered.is_some(), Status::of(&diagnostics).runs(), "{search}: {diagnostics:?}");
     (lowered, diagnostics)

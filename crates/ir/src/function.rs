@@ -171,6 +171,14 @@ functions! {
     Substring "substring" 2..=3, Strict EachElement;
     /// Every match of a regular expression replaced; `\1` stands for a group.
     ReplaceRegex "replace_regex" 3..=3, Strict EachElement;
+    /// Every occurrence of a text replaced by another.
+    ReplaceText "replace_text" 3..=3, Strict EachElement;
+    /// The place of a text (first) in another (second), from 1 and from a place on; 0 if it is not
+    /// there.
+    Position "position" 2..=3, Strict Null;
+    /// The part of a text between separators at a place from 1, from the end below zero; an empty
+    /// text where there is none.
+    SplitPart "split_part" 3..=3, Strict EachElement;
     /// Percent escapes resolved.
     UrlDecode "url_decode" 1..=1, Strict EachElement;
     /// printf: a format and what goes into it.
@@ -181,6 +189,8 @@ functions! {
     LikeAny "like_any" 2..=2, Strict AnyElement;
     /// Whether an address (second) is in a network (first).
     CidrMatch "cidr_match" 2..=2, Strict AnyElement;
+    /// Shannon's entropy of the characters of a text, in bits.
+    Entropy "entropy" 1..=1, Strict EachElement;
     /// MD5 as hexadecimal text.
     Md5 "md5" 1..=1, Strict EachElement;
     /// SHA-1 as hexadecimal text.
@@ -267,6 +277,8 @@ functions! {
     JsonArray "json_array" 0..=MANY, Own Whole;
     /// The elements of a JSON list as a list.
     JsonElements "json_elements" 1..=1, Strict Whole;
+    /// The elements of a list, or of the JSON list that a text is; what is neither is one element.
+    ElementsOf "elements_of" 1..=1, Strict Whole;
     /// A list as a JSON list.
     MvToJson "mv_to_json" 1..=1, Own Whole;
     /// What base64 stands for, as text.

@@ -25,7 +25,7 @@ mod stage;
 mod table;
 
 pub use attack::Attack;
-pub use diagnostic::{Diagnostic, Level, LineIndex, Span, Status};
+pub use diagnostic::{Diagnostic, Fix, Level, LineIndex, Span, Status};
 pub use exception::{Exception, RuleNames};
 pub use expr::Expr;
 pub use formula::{

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ignore::WalkBuilder;
 
 /// Endings a rule file may have. A file that is named itself is read whatever it ends in.
-const ENDINGS: &[&str] = &["yml", "yaml", "spl"];
+const ENDINGS: &[&str] = &["yml", "yaml", "spl", "sql", "md", "markdown"];
 /// Files of other endings that hold rules.
 const NAMES: &[&str] = &["savedsearches.conf"];
 

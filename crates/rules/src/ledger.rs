@@ -89,6 +89,11 @@ impl Ledger {
 }
 
 impl Entry {
+    /// The rule, if it runs, whether or not it is loaded.
+    pub fn runnable(&self) -> Option<&Arc<Rule>> {
+        self.rule.as_ref().ok().or(self.aside.as_ref())
+    }
+
     /// Line and column of a diagnostic, from 1.
     pub fn position(&self, diagnostic: &Diagnostic) -> (usize, usize) {
         let text = self.text.as_deref().unwrap_or_default();
@@ -202,11 +207,15 @@ fn read_text(
         Some(_) => {}
     }
     let readings = containers::read(&text, &name, environment);
-    let kept = readings.iter().any(|r| !r.diagnostics.is_empty() || may_be_remarked(r));
-    let text: Option<Arc<str>> = kept.then(|| text.into());
-    File::Rules(
-        readings.into_iter().map(|r| Entry::new(r, text.clone(), selection, named)).collect(),
-    )
+    // Of several rules in a file one that is said to be there twice has to be found.
+    let all = selection.texts || readings.len() > 1;
+    let kept = |r: &Reading| all || !r.diagnostics.is_empty() || may_be_remarked(r);
+    let text: Option<Arc<str>> = readings.iter().any(kept).then(|| text.into());
+    let entry = |reading: Reading| {
+        let text = text.clone().filter(|_| kept(&reading));
+        Entry::new(reading, text, selection, named)
+    };
+    File::Rules(readings.into_iter().map(entry).collect())
 }
 
 /// Whether there may be something to say of a rule once all rules are there: it refers to others, or
@@ -223,7 +232,6 @@ fn name_of(path: &Path) -> Arc<str> {
 
 impl Entry {
     fn new(reading: Reading, text: Option<Arc<str>>, selection: &Selection, named: bool) -> Entry {
-        let is_quiet = reading.diagnostics.is_empty() && !may_be_remarked(&reading);
         let Reading { meta, origin, rule, diagnostics, effect } = reading;
         let status = Status::of(&diagnostics);
         let runs = rule.filter(|_| status.runs()).map(Arc::new);
@@ -232,7 +240,6 @@ impl Entry {
             (Some(rule), None) => (Ok(rule), None),
             (None, None) => (Err(Skip::Status(status)), None),
         };
-        let text = if is_quiet { None } else { text };
         Entry { meta, origin, status, diagnostics, text, rule, effect, aside }
     }
 }

@@ -12,6 +12,9 @@ pub struct Selection {
     pub least: Option<Severity>,
     /// Searches for hunters too, whose alerts nobody gets unless he asks.
     pub hunting: bool,
+    /// Keeps the text of every file, for whoever looks for what is wrong in rules that say
+    /// nothing of it themselves.
+    pub texts: bool,
 }
 
 /// The maturities that are loaded without being asked for, by vendor.
@@ -29,8 +32,8 @@ const ASIDE: &[(Vendor, &str, &str)] = &[
     (Vendor::SplunkEscu, "investigation", "an investigation: it is run for one alert"),
 ];
 
-/// The sort of rules that [`Selection::hunting`] is about.
-const HUNTING: (Vendor, &str) = (Vendor::SplunkEscu, "hunting");
+/// The sort of rules that [`Selection::hunting`] is about, whoever wrote them.
+const HUNTING: &str = "hunting";
 
 impl Selection {
     /// Why a rule is not loaded; `None` when it is. `named` says whether its file was named itself,
@@ -58,7 +61,7 @@ impl Selection {
             return Some(format!("its status is {maturity:?}"));
         }
         let kind = meta.kind.to_lowercase();
-        if (vendor, &*kind) == HUNTING && !self.hunting && !named {
+        if kind == HUNTING && !self.hunting && !named {
             return Some("a hunting search: --hunting runs it".to_owned());
         }
         let aside = ASIDE.iter().find(|(own, sort, _)| (*own, *sort) == (vendor, &*kind));
@@ -101,7 +104,7 @@ mod tests {
         let all = Selection::default();
         let only = Selection { only: vec!["1f3a".to_owned()], ..Selection::default() };
         let hunting = Selection { hunting: true, ..Selection::default() };
-        let (escu, query) = (Vendor::SplunkEscu, Vendor::Query);
+        let (escu, query, page) = (Vendor::SplunkEscu, Vendor::Query, Vendor::Playbook);
         let cases = [
             (&all, escu, "production", "TTP", false, None),
             (&all, escu, "experimental", "Anomaly", false, None),
@@ -120,6 +123,9 @@ mod tests {
             (&hunting, escu, "", "Baseline", true, Some("a baseline: it fills a lookup")),
             (&only, escu, "", "Baseline", false, None),
             (&all, query, "", "", false, None),
+            (&all, page, "", "", false, None),
+            (&all, page, "", "Hunting", false, Some("a hunting search: --hunting runs it")),
+            (&hunting, page, "", "Hunting", false, None),
             (&all, query, "disabled", "", false, Some("its status is \"disabled\"")),
         ];
         for (selection, vendor, maturity, kind, named, expected) in cases {

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// List rules: what is loaded, and why the others are not.
     Rules(RulesArgs),
+    /// Say what is wrong in rules: what keeps them silent, and what they say without meaning it.
+    Check(CheckArgs),
     /// Say in plain words what a rule looks for, and what keeps it from firing on logs.
     Explain(ExplainArgs),
     /// Run the tests of rules: SigmaHQ's regression data and our own test files.
@@ -149,6 +151,37 @@ pub(crate) struct RulesArgs {
     /// Only rules with this status: exact, approximate, unsupported, invalid.
     #[arg(long)]
     pub(crate) status: Option<String>,
+    /// Also looks for what is wrong in the rules, as `rulestone check` does.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    /// How remarks are written: table, json, ndjson, sarif. A terminal gets a table, a pipe NDJSON.
+    #[arg(short, long)]
+    pub(crate) format: Option<String>,
+    /// Writes the remarks to a file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Only remarks of this code; may be given several times.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) code: Vec<String>,
+    /// Explains a code and looks at no rules; "all" for a list of them.
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["rules", "fix"])]
+    pub(crate) explain: Option<String>,
+    /// Writes the repairs that are certain as a patch (for `patch -p0`), to standard output in the
+    /// place of remarks where no file is named. The rules themselves are not touched.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub(crate) fix: Option<PathBuf>,
+    /// End with 1 when there is a remark at least this loud: error, warning, note.
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) fail_on: Option<String>,
+    /// Threads; all processors by default.
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
 }
 
 #[derive(Debug, clap::Args)]

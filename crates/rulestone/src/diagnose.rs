@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rulestone_ir::{Diagnostic, Level as Grade};
+use rulestone_lint::Remark;
 use rulestone_rules::Entry;
 use serde_json::{Value, json};
 
@@ -13,6 +14,17 @@ pub(crate) fn render(entry: &Entry, diagnostic: &Diagnostic, color: bool) -> Str
         level => Tone::Status(level),
     };
     at(text, &entry.origin.path, diagnostic, tone, color)
+}
+
+/// A remark of the lint with its place in the rule.
+pub(crate) fn remark(entry: &Entry, remark: &Remark, color: bool) -> String {
+    let tone = match remark.grade() {
+        rulestone_lint::Grade::Error => Tone::Error,
+        rulestone_lint::Grade::Warning => Tone::Warning,
+        rulestone_lint::Grade::Note => Tone::Note,
+    };
+    let text = entry.text.as_deref().unwrap_or_default();
+    at(text, &entry.origin.path, &remark.diagnostic, tone, color)
 }
 
 /// How something is said.
@@ -51,6 +63,9 @@ pub(crate) fn at(
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
+    if let Some(fix) = &diagnostic.fix {
+        group = group.element(Level::HELP.message(format!("repair: {}", fix.title)));
+    }
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group])
 }
@@ -78,6 +93,9 @@ pub(crate) fn to_json(entry: &Entry) -> Value {
         });
         if let Some(help) = &diagnostic.help {
             object["help"] = json!(help);
+        }
+        if let Some(fix) = &diagnostic.fix {
+            object["fix"] = json!(fix.title);
         }
         object
     };

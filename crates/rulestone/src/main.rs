@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match &args.command {
         Command::Scan(own) => commands::scan::run(own, &talk),
         Command::Rules(own) => commands::rules::run(own, &talk),
+        Command::Check(own) => commands::check::run(own, &talk),
         Command::Explain(own) => commands::explain::run(own, &talk),
         Command::Test(own) => commands::test::run(own, &talk),
         Command::Drilldown(own) => commands::drilldown::run(own, &talk),

@@ -1,6 +1,6 @@
 //! From what was typed to what the libraries take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use rulestone_alerts::Exceptions;
 use rulestone_engine::{Locate, LogFile, Strata};
-use rulestone_events::{Views, find_logs};
+use rulestone_events::{Dataset, Views, find_logs};
 use rulestone_ir::{Severity, Status};
 use rulestone_rules::{Environment, Ledger, Places, Selection, read_companions};
 use rulestone_value::Time;
@@ -27,25 +27,46 @@ const OWN_RULES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_rules
 ///
 /// When the arguments are wrong, or nothing of what they name can be read.
 pub(crate) fn load_rules(args: &RuleArgs, jobs: usize, talk: &Talk) -> Result<Ledger> {
-    let mut ledger = read_rules(args, jobs, talk)?;
+    let environment = environment(args, talk)?;
+    load_rules_in(&environment, args, false, jobs, talk)
+}
+
+/// The same in an environment that is at hand, with the texts of all files if they are wanted.
+///
+/// # Errors
+///
+/// As [`load_rules`].
+pub(crate) fn load_rules_in(
+    environment: &Environment,
+    args: &RuleArgs,
+    texts: bool,
+    jobs: usize,
+    talk: &Talk,
+) -> Result<Ledger> {
+    let selection = Selection { texts, ..selection(args)? };
+    let mut ledger = read_rules(args, environment, &selection, jobs, talk)?;
     let strata = Strata::new(&ledger.loaded());
     ledger.remark(|rule| strata.diagnostic(rule));
     Ok(ledger)
 }
 
-fn read_rules(args: &RuleArgs, jobs: usize, talk: &Talk) -> Result<Ledger> {
-    let environment = environment(args, talk)?;
-    let selection = selection(args)?;
+fn read_rules(
+    args: &RuleArgs,
+    environment: &Environment,
+    selection: &Selection,
+    jobs: usize,
+    talk: &Talk,
+) -> Result<Ledger> {
     if args.rules.is_empty() {
         talk.say("no rules named with -r: using the rules that come with the program");
-        return Ok(rulestone_rules::load_texts(OWN_RULES, &environment, &selection));
+        return Ok(rulestone_rules::load_texts(OWN_RULES, environment, selection));
     }
     for place in &args.rules {
         if !place.exists() {
             return Err(Ends::input(format!("no such rules: {}", place.display())));
         }
     }
-    let ledger = rulestone_rules::load(&args.rules, &environment, &selection, jobs);
+    let ledger = rulestone_rules::load(&args.rules, environment, selection, jobs);
     for problem in &ledger.problems {
         talk.warn(&format!("cannot read rules {}: {}", problem.path, problem.reason));
     }
@@ -76,7 +97,7 @@ fn unknown_rule(args: &RuleArgs, ledger: &Ledger) -> Result<()> {
 
 fn selection(args: &RuleArgs) -> Result<Selection> {
     let least = args.min_severity.as_deref().map(severity).transpose()?;
-    Ok(Selection { only: args.only.clone(), least, hunting: args.hunting })
+    Ok(Selection { only: args.only.clone(), least, hunting: args.hunting, texts: false })
 }
 
 /// Loads the exceptions to rules that are loaded.
@@ -111,12 +132,21 @@ pub(crate) fn environment(args: &RuleArgs, talk: &Talk) -> Result<Environment> {
     }
     let placeholders = placeholders(args)?;
     let locates = args.geoip.is_some();
-    let mut environment = Environment { placeholders, locates, ..Environment::default() };
+    let models = models()?;
+    let mut environment = Environment { placeholders, models, locates, ..Environment::default() };
     let places = Places { rules: &args.rules, macros: &args.macros, lookups: &args.lookups };
     for problem in read_companions(&places, &mut environment) {
         talk.warn(&format!("{}: {}", problem.path, problem.reason));
     }
     Ok(environment)
+}
+
+/// The fields of all data sets, by `Model.Dataset`.
+fn models() -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let views = Views::built_in().map_err(|error| Ends::usage(error.to_string()))?;
+    let names = |set: &Dataset| set.names().into_iter().map(str::to_owned).collect();
+    let sets = views.datasets().iter();
+    Ok(sets.map(|set| (format!("{}.{}", set.model, set.name), names(set))).collect())
 }
 
 /// Where addresses are, of the database that was named.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use rulestone_ir::{
     Attack, Clock, Diagnostic, Drilldown, Duration, EntityField, Language, Level, Meta, Origin,
-    Raises, Rule, RuleTest, Schema, Severity, Span, Status, TestData, Trigger, Vendor,
+    Raises, RuleTest, Schema, Severity, Span, TestData, Trigger, Vendor,
 };
 
-use super::yaml::{self, Document, Kind, Node, Places};
-use super::{Effect, Reading, schedule};
+use super::yaml::{self, Document, Kind, Node, Places, at_start, find, items, text_of, texts};
+use super::{Reading, schedule};
 use crate::Environment;
 use crate::spl::{self, Lowered};
 use crate::suggest::{is_slip, nearest};
+use crate::text::{Quoting, Written};
 
 /// What each type of search turns its rows into.
 const TYPES: &[(&str, Raises)] = &[
@@ -99,8 +100,7 @@ const COMPANIONS: &[&[&str]] = &[
 
 /// What a text is, by the keys that stand at its line starts.
 pub(super) fn recognise(text: &str) -> Option<Sort> {
-    let text = text.trim_start_matches('\u{feff}');
-    let keys: Vec<(&str, &str)> = text.lines().filter_map(top_key).collect();
+    let keys = yaml::top_keys(text);
     let has = |key: &str| keys.iter().any(|(own, _)| *own == key);
     let kind = keys.iter().find(|(key, _)| *key == "type").map_or("", |(_, kind)| kind);
     let kind = kind.trim().trim_matches(['"', '\'']);
@@ -114,39 +114,21 @@ pub(super) fn recognise(text: &str) -> Option<Sort> {
     (known && has("name") && has("tags")).then_some(Sort::Search)
 }
 
-/// A key at the start of a line, and what stands behind it.
-fn top_key(line: &str) -> Option<(&str, &str)> {
-    let (key, value) = line.split_once(':')?;
-    let key = key.trim_end();
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    (!key.is_empty() && key.bytes().all(plain)).then_some((key, value))
-}
-
 /// Reads every search of a file.
 pub(super) fn read(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
     let path: Arc<str> = Arc::from(path);
-    let mended;
-    let mut documents = yaml::parse(text);
-    if documents.iter().any(|document| document.root.is_none())
-        && let Some(found) = yaml::mend(text)
-    {
-        mended = found;
-        documents = yaml::parse(&mended);
-    }
-    let read = |document: &Document<'_>| {
+    yaml::each_document(text, &mut |document| {
         let diagnostics = document.diagnostics.clone();
         Reader { file: text, path: &path, diagnostics }.read(document, environment)
-    };
-    documents.iter().map(read).collect()
+    })
 }
 
 /// The search of each document.
 pub(super) fn searches(text: &str) -> Vec<String> {
-    let mended = yaml::mend(text);
-    let documents = yaml::parse(mended.as_deref().unwrap_or(text));
-    let search =
-        |document: &Document<'_>| Some(document.root.as_ref()?.get("search")?.text()?.to_owned());
-    documents.iter().filter_map(search).collect()
+    let found = yaml::each_document(text, &mut |document| {
+        document.root.as_ref().and_then(|root| text_of(root, &["search"]))
+    });
+    found.into_iter().flatten().collect()
 }
 
 struct Reader<'a> {
@@ -205,11 +187,13 @@ impl Reader<'_> {
         let search = node.text()?;
         origin.search = Some(Arc::from(search));
         let places = Places::new(self.file, node.span, search);
+        let quoting = Quoting::of_scalar(self.file, node.span);
         let text = spl::Text {
             search,
             place: &|range| places.span(range),
             clock: clock(root),
             schema: Schema::Splunk,
+            written: Some(Written { file: self.file, quoting }),
         };
         spl::read(&text, environment, &mut self.diagnostics)
     }
@@ -217,7 +201,7 @@ impl Reader<'_> {
     /// Puts the reading together. A detection without id goes by its name, one without name by its
     /// path.
     fn reading(
-        mut self,
+        self,
         mut meta: Meta,
         origin: Origin,
         lowered: Option<Lowered>,
@@ -229,18 +213,7 @@ impl Reader<'_> {
         if meta.id.is_empty() {
             meta.id = meta.title.clone();
         }
-        self.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-        self.diagnostics.dedup();
-        let runs = Status::of(&self.diagnostics).runs();
-        let rule = lowered.filter(|_| runs).map(|Lowered { sources, stages, clock, .. }| Rule {
-            meta: meta.clone(),
-            origin: origin.clone(),
-            sources,
-            stages,
-            clock,
-            trigger,
-        });
-        Reading { meta, origin, rule, diagnostics: self.diagnostics, effect: Effect::None }
+        super::reading(meta, origin, trigger, lowered, self.diagnostics)
     }
 
     fn origin(&self, span: Span) -> Origin {
@@ -501,50 +474,11 @@ fn drilldowns(root: &Node<'_>) -> Vec<Drilldown> {
     all.filter(|drilldown| has_text(&drilldown.search)).collect()
 }
 
-/// What stands at a path of keys; a key's case does not count.
-fn find<'n, 't>(root: &'n Node<'t>, path: &[&str]) -> Option<&'n Node<'t>> {
-    path.iter().try_fold(root, |node, key| {
-        let entries = node.entries().iter();
-        entries
-            .map(|entry| (&entry.key, &entry.value))
-            .find(|(own, _)| own.eq_ignore_ascii_case(key))
-            .map(|(_, value)| value)
-    })
-}
-
-fn text_of(root: &Node<'_>, path: &[&str]) -> Option<String> {
-    find(root, path)?.text().map(str::to_owned)
-}
-
-/// The items of a list; none for anything else.
-fn items<'n, 't>(root: &'n Node<'t>, path: &[&str]) -> &'n [Node<'t>] {
-    match find(root, path).map(|node| &node.kind) {
-        Some(Kind::Sequence(items)) => items,
-        _ => &[],
-    }
-}
-
-/// The texts of a list, or the one text.
-fn texts(node: &Node<'_>) -> Vec<String> {
-    match &node.kind {
-        Kind::Sequence(items) => items.iter().filter_map(Node::text).map(str::to_owned).collect(),
-        _ => node.text().map(str::to_owned).into_iter().collect(),
-    }
-}
-
-/// Where to point when something is missing from a detection.
-fn at_start(root: &Node<'_>) -> Span {
-    root.entries().first().map_or(root.span, |entry| entry.key_span)
-}
-
 /// What a text that is no YAML says of its name, id, type and status.
 fn salvage(text: &str) -> Meta {
-    let find = |key: &str| {
-        let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        value.unwrap_or_default().trim().trim_matches(['"', '\'']).to_owned()
-    };
-    let (id, title) = (find("id"), find("name"));
-    Meta { id, title, kind: find("type"), maturity: find("status"), ..Meta::default() }
+    let [id, title, kind, maturity] =
+        ["id", "name", "type", "status"].map(|key| yaml::salvage(text, key));
+    Meta { id, title, kind, maturity, ..Meta::default() }
 }
 
 #[cfg(test)]

@@ -1,27 +1,38 @@
-//! Searches without a vendor's container: a text file that holds one, and `savedsearches.conf`.
+//! Searches without a vendor's container: a text file that holds one, in SPL or SQL, and `savedsearches.conf`.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use rulestone_ir::{
-    Attack, Clock, Diagnostic, Language, Level, Meta, Origin, Raises, Rule, Schema, Severity, Span,
-    Status, Trigger, Vendor,
+    Attack, Clock, Diagnostic, Language, Level, Meta, Origin, Raises, Schema, Severity, Span,
+    Trigger, Vendor,
 };
 
-use super::{Effect, Reading, schedule};
+use super::{Reading, schedule};
 use crate::Environment;
 use crate::conf::{self, Stanza};
-use crate::spl::{self, Lowered};
+use crate::text::{Quoting, Written};
+use crate::{Text, snowflake, spl};
 
 /// Whether a file of this name holds one search and nothing else.
 pub(super) fn is_search(path: &str) -> bool {
-    ending(path).eq_ignore_ascii_case("spl")
+    ending(path).eq_ignore_ascii_case("spl") || is_sql(path)
+}
+
+/// Whether it is a query in SQL.
+pub(super) fn is_sql(path: &str) -> bool {
+    ending(path).eq_ignore_ascii_case("sql")
 }
 
 /// Whether a text is a list of saved searches: a stanza that has one.
 pub(super) fn is_saved_searches(text: &str, path: &str) -> bool {
     ending(path).eq_ignore_ascii_case("conf")
         && conf::parse(text).iter().any(|stanza| stanza.get("search").is_some())
+}
+
+/// The language of a file that holds one search, or several.
+fn language(path: &str) -> Language {
+    if is_sql(path) { Language::Snowflake } else { Language::Spl }
 }
 
 /// The part of a file's name behind the last dot.
@@ -32,7 +43,8 @@ fn ending(path: &str) -> &str {
 /// Reads a file that holds one search. Comments before it say what it is for: the first line is
 /// its title.
 pub(super) fn read_search(text: &str, path: &str, environment: &Environment) -> Vec<Reading> {
-    let (comments, start) = comments(text);
+    let language = language(path);
+    let (comments, start) = comments(text, language);
     let stem = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
     let title = comments.first().cloned().unwrap_or_else(|| stem.to_owned());
@@ -45,21 +57,26 @@ pub(super) fn read_search(text: &str, path: &str, environment: &Environment) -> 
     let search = text.get(start..).unwrap_or_default();
     let parts = Parts { meta, clock: Clock::Whole, trigger: Trigger::default() };
     let span = Span::new(0..text.len());
-    vec![reading(parts, search.trim_end(), start, span, path, environment)]
+    let place = (text, start, span);
+    vec![reading(parts, search.trim_end(), place, path, environment)]
 }
 
 /// The comments at the start of a text, a line each, and where they end: lines behind `#` or `//`,
-/// and what stands between three backticks.
-fn comments(text: &str) -> (Vec<String>, usize) {
-    const FENCE: &str = "```";
+/// and what stands between three backticks; in SQL lines behind `--` or `//`, and what stands
+/// between `/*` and `*/`.
+fn comments(text: &str, language: Language) -> (Vec<String>, usize) {
+    let (block, line) = match language {
+        Language::Snowflake => (("/*", "*/"), "--"),
+        _ => (("```", "```"), "#"),
+    };
     let mut comments = Vec::new();
     let mut rest = text.trim_start_matches('\u{feff}');
     loop {
         rest = rest.trim_start();
-        let (comment, behind) = if let Some(open) = rest.strip_prefix(FENCE) {
-            let Some(found) = open.split_once(FENCE) else { break };
+        let (comment, behind) = if let Some(open) = rest.strip_prefix(block.0) {
+            let Some(found) = open.split_once(block.1) else { break };
             found
-        } else if let Some(line) = rest.strip_prefix('#').or_else(|| rest.strip_prefix("//")) {
+        } else if let Some(line) = rest.strip_prefix(line).or_else(|| rest.strip_prefix("//")) {
             line.split_once('\n').unwrap_or((line, ""))
         } else {
             break;
@@ -79,8 +96,8 @@ pub(super) fn read_saved(text: &str, path: &str, environment: &Environment) -> V
     let read = |stanza: &Stanza| {
         let search = stanza.get("search")?;
         let parts = saved(stanza, default);
-        let (start, span) = (search.span.start, stanza.span);
-        Some(reading(parts, &search.text, start, span, path, environment))
+        let place = (text, search.span.start, stanza.span);
+        Some(reading(parts, &search.text, place, path, environment))
     };
     own.filter_map(read).collect()
 }
@@ -88,7 +105,7 @@ pub(super) fn read_saved(text: &str, path: &str, environment: &Environment) -> V
 /// The searches of a file, for printing what each step makes of them.
 pub(super) fn searches(text: &str, path: &str) -> Vec<String> {
     if is_search(path) {
-        return vec![text[comments(text).1..].to_owned()];
+        return vec![text[comments(text, language(path)).1..].to_owned()];
     }
     let stanzas = conf::parse(text);
     stanzas.iter().filter_map(|stanza| Some(stanza.get("search")?.text.clone())).collect()
@@ -136,7 +153,7 @@ fn saved(stanza: &Stanza, default: Option<&Stanza>) -> Parts {
 }
 
 /// The techniques of ATT&CK that a text names.
-fn techniques(text: &str) -> Vec<String> {
+pub(super) fn techniques(text: &str) -> Vec<String> {
     let is_id = |word: &&str| {
         let digits = word.strip_prefix('T').unwrap_or_default();
         let mut parts = digits.split('.');
@@ -152,16 +169,16 @@ fn techniques(text: &str) -> Vec<String> {
     words.filter(is_id).map(str::to_owned).collect()
 }
 
-/// Reads a search; it stands in the file from `start` on, byte for byte.
+/// Reads a search; it stands in `file` from `start` on, byte for byte.
 fn reading(
     parts: Parts,
     search: &str,
-    start: usize,
-    span: Span,
+    (file, start, span): (&str, usize, Span),
     path: &str,
     environment: &Environment,
 ) -> Reading {
     let Parts { meta, clock, trigger } = parts;
+    let language = language(path);
     let mut diagnostics = Vec::new();
     let place = |range: Range<usize>| Span::new(start + range.start..start + range.end);
     let lowered = match search.trim().is_empty() {
@@ -172,31 +189,26 @@ fn reading(
             None
         }
         false => {
-            let text = spl::Text { search, place: &place, clock, schema: Schema::Splunk };
-            spl::read(&text, environment, &mut diagnostics)
+            let written = Some(Written { file, quoting: Quoting::Verbatim });
+            let text = |schema| Text { search, place: &place, clock, schema, written };
+            match language {
+                Language::Snowflake => {
+                    snowflake::read(&text(Schema::Anvilogic), environment, &mut diagnostics)
+                }
+                _ => spl::read(&text(Schema::Splunk), environment, &mut diagnostics),
+            }
         }
     };
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-    diagnostics.dedup();
     let origin = Origin {
         vendor: Vendor::Query,
-        language: Language::Spl,
+        language,
         path: Arc::from(path),
         span,
         tests: Vec::new(),
         drilldowns: Vec::new(),
         search: Some(Arc::from(search)),
     };
-    let runs = Status::of(&diagnostics).runs();
-    let rule = lowered.filter(|_| runs).map(|Lowered { sources, stages, clock, .. }| Rule {
-        meta: meta.clone(),
-        origin: origin.clone(),
-        sources,
-        stages,
-        clock,
-        trigger,
-    });
-    Reading { meta, origin, rule, diagnostics, effect: Effect::None }
+    super::reading(meta, origin, trigger, lowered, diagnostics)
 }
 
 #[cfg(test)]
@@ -219,9 +231,24 @@ mod tests {
             ("", &[], ""),
         ];
         for (text, expected, search) in cases {
-            let (found, start) = comments(text);
+            let (found, start) = comments(text, Language::Spl);
             assert_eq!(found, expected, "{text:?}");
             assert_eq!(&text[start..], search, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn comments_before_a_query() {
+        let cases: [(&str, &[&str], &str); 4] = [
+            ("select 1", &[], "select 1"),
+            ("-- Title\n// more\nselect 1 -- x", &["Title", "more"], "select 1 -- x"),
+            ("/* Title\n   more */ select 1", &["Title", "more"], "select 1"),
+            ("/* open", &[], "/* open"),
+        ];
+        for (text, expected, query) in cases {
+            let (found, start) = comments(text, Language::Snowflake);
+            assert_eq!(found, expected, "{text:?}");
+            assert_eq!(&text[start..], query, "{text:?}");
         }
     }
 

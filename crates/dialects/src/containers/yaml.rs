@@ -325,6 +325,16 @@ pub fn mend(text: &str) -> Option<String> {
     mended.flatten()
 }
 
+/// Makes something of each document of a text, which is mended where it has to be.
+pub(super) fn each_document<R>(text: &str, make: &mut dyn FnMut(&Document<'_>) -> R) -> Vec<R> {
+    let documents = parse(text);
+    let broken = documents.iter().any(|document| document.root.is_none());
+    match broken.then(|| mend(text)).flatten() {
+        Some(mended) => parse(&mended).iter().map(make).collect(),
+        None => documents.iter().map(make).collect(),
+    }
+}
+
 /// The quote that is open behind a line: one that was open before it, or that opens its value.
 fn quote_behind(line: &str, before: Option<u8>) -> Option<u8> {
     let (quote, mut rest) = match before {
@@ -638,6 +648,62 @@ impl Offsets<'_> {
         }
         self.offset
     }
+}
+
+/// What stands at a path of keys; a key's case does not count.
+pub(super) fn find<'n, 't>(root: &'n Node<'t>, path: &[&str]) -> Option<&'n Node<'t>> {
+    path.iter().try_fold(root, |node, key| {
+        let entries = node.entries().iter();
+        entries
+            .map(|entry| (&entry.key, &entry.value))
+            .find(|(own, _)| own.eq_ignore_ascii_case(key))
+            .map(|(_, value)| value)
+    })
+}
+
+/// The text at a path of keys.
+pub(super) fn text_of(root: &Node<'_>, path: &[&str]) -> Option<String> {
+    find(root, path)?.text().map(str::to_owned)
+}
+
+/// The items of a list; none for anything else.
+pub(super) fn items<'n, 't>(root: &'n Node<'t>, path: &[&str]) -> &'n [Node<'t>] {
+    match find(root, path).map(|node| &node.kind) {
+        Some(Kind::Sequence(items)) => items,
+        _ => &[],
+    }
+}
+
+/// The texts of a list, or the one text.
+pub(super) fn texts(node: &Node<'_>) -> Vec<String> {
+    match &node.kind {
+        Kind::Sequence(items) => items.iter().filter_map(Node::text).map(str::to_owned).collect(),
+        _ => node.text().map(str::to_owned).into_iter().collect(),
+    }
+}
+
+/// Where to point when something is missing from a rule.
+pub(super) fn at_start(root: &Node<'_>) -> Span {
+    root.entries().first().map_or(root.span, |entry| entry.key_span)
+}
+
+/// The keys at the line starts of a text, and what stands behind them.
+pub(super) fn top_keys(text: &str) -> Vec<(&str, &str)> {
+    text.trim_start_matches('\u{feff}').lines().filter_map(top_key).collect()
+}
+
+/// A key at the start of a line, and what stands behind it.
+fn top_key(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.split_once(':')?;
+    let key = key.trim_end();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    (!key.is_empty() && key.bytes().all(plain)).then_some((key, value))
+}
+
+/// What a text that is no YAML says of the key of a line.
+pub(super) fn salvage(text: &str, key: &str) -> String {
+    let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    value.unwrap_or_default().trim().trim_matches(['"', '\'']).to_owned()
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
-use rulestone_ir::{Diagnostic, Level, Span};
+use rulestone_ir::{Diagnostic, Level, Schema, Span};
 
+use super::macros::find;
 use crate::environment::{Environment, Macro};
 
 /// Macros inside of macros, at most.
@@ -18,28 +19,6 @@ const MAX_TEXT: usize = 1 << 20;
 
 /// The longest call of a macro.
 const LONGEST_CALL: usize = 4096;
-
-/// What macros are where the rule set says nothing: those of the vendor's common apps, and those
-/// that rule sets leave to their users.
-const BUILT_IN: [(&str, &[&str], &str); 10] = [
-    ("comment", &["text"], ""),
-    ("drop_dm_object_name", &["name"], "rename \"$name$.*\" as *"),
-    ("security_content_ctime", &["field"], CTIME),
-    ("security_content_summariesonly", &[], SUMMARIES),
-    ("summariesonly", &[], "summariesonly=false"),
-    ("summariesonly_config", &[], "false"),
-    ("oldsummaries_config", &[], "true"),
-    ("fillnull_config", &[], "null"),
-    ("cim_corporate_web_domain_search", &["field"], WEB_DOMAINS),
-    ("cim_corporate_email_domain_search", &["field"], EMAIL_DOMAINS),
-];
-const CTIME: &str = r#"convert timeformat="%Y-%m-%dT%H:%M:%S" ctime($field$)"#;
-const SUMMARIES: &str = "summariesonly=`summariesonly_config` \
-    allow_old_summaries=`oldsummaries_config` fillnull_value=`fillnull_config`";
-const WEB_DOMAINS: &str = "[| inputlookup cim_corporate_web_domain_lookup \
-    | rename domain as \"$field$\" | fields \"$field$\"]";
-const EMAIL_DOMAINS: &str = "[| inputlookup cim_corporate_email_domain_lookup \
-    | rename domain as \"$field$\" | fields \"$field$\"]";
 
 /// A text without comments and macros, with where its pieces came from.
 pub(super) struct Expanded {
@@ -79,21 +58,30 @@ impl Expanded {
         start..end.max(start)
     }
 
+    /// Whether a range of the text is written so in the search, and is not what a macro stands for.
+    pub(super) fn is_written(&self, range: Range<usize>) -> bool {
+        let last = range.end.max(range.start + 1) - 1;
+        let written = |at| self.piece(at).is_some_and(|piece| piece.verbatim);
+        written(range.start) && written(last)
+    }
+
     fn piece(&self, at: usize) -> Option<&Piece> {
         let behind = self.pieces.partition_point(|piece| piece.at <= at);
         self.pieces.get(behind.saturating_sub(1))
     }
 }
 
-/// Strips comments and puts in macros. `place` says where a range of the search stands in the file.
+/// Strips comments and puts in macros. `place` says where a range of the search stands in the file,
+/// `schema` which of the macros that are built in there are.
 pub(super) fn expand(
     search: &str,
     place: &dyn Fn(Range<usize>) -> Span,
-    environment: &Environment,
+    (schema, environment): (Schema, &Environment),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Expanded {
     let mut expander = Expander {
         environment,
+        schema,
         place,
         diagnostics,
         stack: Vec::new(),
@@ -107,6 +95,7 @@ pub(super) fn expand(
 
 struct Expander<'a> {
     environment: &'a Environment,
+    schema: Schema,
     place: &'a dyn Fn(Range<usize>) -> Span,
     diagnostics: &'a mut Vec<Diagnostic>,
     /// The macros that are being put in.
@@ -185,7 +174,11 @@ impl Expander<'_> {
             self.say(Level::Unsupported, "macro-recursion", message, from, help);
             return false;
         }
-        let Some(found) = find(self.environment, &name, arguments.len()) else {
+        if let Some((code, message, help)) = unbalanced(written) {
+            self.say(Level::Invalid, code, message, from, help);
+            return false;
+        }
+        let Some(found) = find(self.environment, self.schema, &name, arguments.len()) else {
             let (message, help) = self.undefined(&name, arguments.len());
             self.say(Level::Unsupported, "macro-undefined", message, from, help);
             return false;
@@ -197,8 +190,11 @@ impl Expander<'_> {
             return false;
         }
         let text = substitute(&found, &arguments);
+        // What begins with a command may stand behind a `|` of its own.
+        let piped = self.out.text.trim_end().ends_with('|');
+        let text = text.strip_prefix('|').filter(|_| piped).unwrap_or(&text);
         self.stack.push(name);
-        self.text(&text, Some(from));
+        self.text(text, Some(from));
         self.stack.pop();
         true
     }
@@ -207,7 +203,8 @@ impl Expander<'_> {
         let help = "define it with `--macros FILE`".to_owned();
         let key =
             |count: usize| if count == 0 { name.to_owned() } else { format!("{name}({count})") };
-        let other = (0..10).find(|count| self.environment.macros.contains_key(&key(*count)));
+        let other =
+            (0..10).find(|count| find(self.environment, self.schema, name, *count).is_some());
         match other {
             Some(count) => {
                 let message =
@@ -231,28 +228,6 @@ impl Expander<'_> {
     }
 }
 
-/// The macro that a call means.
-fn find(environment: &Environment, name: &str, arguments: usize) -> Option<Macro> {
-    let key = if arguments == 0 { name.to_owned() } else { format!("{name}({arguments})") };
-    if let Some(found) = environment.macros.get(&key) {
-        return Some(found.clone());
-    }
-    let built_in = BUILT_IN.iter().find(|(n, of, _)| *n == name && of.len() == arguments);
-    let (of, definition): (&[&str], &str) = match built_in {
-        Some((_, of, definition)) => (of, definition),
-        None if arguments == 0 && name.ends_with("_filter") => (&[], "search *"),
-        None if arguments == 0 && name.starts_with("cim_") && name.ends_with("_indexes") => {
-            (&[], "()")
-        }
-        None => return None,
-    };
-    Some(Macro {
-        arguments: of.iter().map(|name| (*name).to_owned()).collect(),
-        definition: definition.to_owned(),
-        is_eval: false,
-    })
-}
-
 /// The next backtick outside of quotes from `from` on, which is outside of quotes.
 fn next_backtick(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes();
@@ -274,6 +249,26 @@ fn call_length(text: &str) -> Option<usize> {
     let text = &text[..text.floor_char_boundary(LONGEST_CALL)];
     let end = next_backtick(text, 1).or_else(|| text[1..].find('`').map(|end| end + 1))?;
     (end > 1).then_some(end + 1)
+}
+
+/// What is wrong with the quotes and parentheses of a call: code, message and help.
+fn unbalanced(written: &str) -> Option<(&'static str, &'static str, &'static str)> {
+    let (mut quoted, mut escaped) = (false, false);
+    for c in written.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+    }
+    if quoted {
+        let message = "a quote in the arguments of the macro is not closed";
+        return Some(("unbalanced-quotes", message, "close it before the `,` or `)`"));
+    }
+    let open = written.contains('(') && !written.trim_end().ends_with(')');
+    let message = "the parenthesis of the macro is not closed";
+    open.then_some(("unbalanced-parentheses", message, "close it with `)`"))
 }
 
 /// The name of a call and its arguments, without the quotes that hold commas.
@@ -365,7 +360,7 @@ mod tests {
 
     fn expanded(search: &str) -> (Expanded, Vec<Diagnostic>) {
         let mut diagnostics = Vec::new();
-        let found = expand(search, &Span::new, &environment(), &mut diagnostics);
+        let found = expand(search, &Span::new, (Schema::Splunk, &environment()), &mut diagnostics);
         (found, diagnostics)
     }
 

@@ -93,6 +93,7 @@ static FUNCTIONS: &[EvalFunction] = &[
     function("tonumber", 1..=2, Plain(Function::ToNumber), ""),
     function("tostring", 1..=2, Plain(Function::ToText), ""),
     // Cryptography
+    function("ut_shannon", 1..=1, Plain(Function::Entropy), "the lookup of the app URL Toolbox"),
     function("md5", 1..=1, Plain(Function::Md5), ""),
     function("sha1", 1..=1, Plain(Function::Sha1), ""),
     function("sha256", 1..=1, Plain(Function::Sha256), ""),

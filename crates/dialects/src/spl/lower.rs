@@ -4,7 +4,7 @@
 //! [`Rows`]. Each command has a function in `lower/commands/`, named in the table of
 //! [`super::commands()`].
 
-mod columns;
+pub(super) mod columns;
 pub(super) mod commands;
 pub(super) mod eval;
 mod search;
@@ -14,22 +14,27 @@ mod time;
 use std::sync::Arc;
 
 use rulestone_ir::{
-    Clock, Diagnostic, Expr, Field, Formula, Input, Level, Predicate, RowStage, Schema, Scope,
-    Source, Span, Stage, StageKind,
+    Clock, Diagnostic, Expr, Field, Formula, Input, Keep, Level, Predicate, RowStage, Schema,
+    Scope, Source, Span, Stage, StageKind,
 };
 
 use self::columns::Columns;
 use self::time::Window;
-use super::Lowered;
 use super::ast::{Command, Pipeline};
 use super::commands::{self as table, Does};
+use super::lint::{self, Finding, fields};
+use super::{Lowered, Text};
 use crate::Environment;
 use crate::suggest::nearest;
+use crate::text::Written;
 
 /// Pipelines inside of pipelines; the parser allows fewer, searches of `map` are parsed here.
 const MAX_DEPTH: usize = 24;
 /// Stages of one rule.
 const MAX_STAGES: usize = 2_000;
+
+/// A filter that is not yet in its place, which will let nothing pass.
+const PENDING: Input = Input::Stage(usize::MAX);
 
 /// Where a pipeline has got to.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +45,8 @@ pub(crate) struct Rows {
     source: Option<usize>,
     /// Which columns there are.
     columns: Columns,
+    /// The command that said last which columns there are.
+    closed: Option<Arc<str>>,
 }
 
 /// What lowering a search needs.
@@ -54,6 +61,10 @@ pub(crate) struct Lowering<'a> {
     windows: Vec<Window>,
     stages: Vec<Stage>,
     reads: Vec<String>,
+    /// What is wrong with it, as far as the flow of rows shows that.
+    findings: Vec<Finding>,
+    /// How the search stands in its file.
+    written: Option<Written<'a>>,
     depth: usize,
     /// Whether the command at hand is the last one of the whole search.
     last: bool,
@@ -66,19 +77,21 @@ pub(crate) struct Lowering<'a> {
 /// Lowers a search. What cannot be lowered is said.
 pub(crate) fn lower(
     pipeline: &Pipeline,
-    (clock, schema): (Clock, Schema),
+    text: &Text<'_>,
     environment: &Environment,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Lowered {
     let mut lowering = Lowering {
         environment,
         diagnostics,
-        clock,
-        schema,
+        clock: text.clock,
+        schema: text.schema,
         sources: Vec::new(),
         windows: Vec::new(),
         stages: Vec::new(),
         reads: Vec::new(),
+        findings: Vec::new(),
+        written: text.written,
         depth: 0,
         last: false,
         model: false,
@@ -99,7 +112,12 @@ impl Lowering<'_> {
         self.depth += 1;
         for (at, command) in pipeline.commands.iter().enumerate() {
             self.last = self.depth == 1 && at + 1 == pipeline.commands.len();
+            let said = self.diagnostics.len();
             rows = self.command(rows, command);
+            // What is not run might have set any column.
+            if self.diagnostics.iter().skip(said).any(leaves_columns_open) {
+                rows.columns.open();
+            }
             if self.stages.len() > MAX_STAGES {
                 self.unsupported("search-limit", "it has too many stages", command.span);
                 break;
@@ -153,7 +171,8 @@ impl Lowering<'_> {
         };
         self.sources.push(source);
         self.windows.push(Window::default());
-        Rows { input: Some(Input::Source(at)), source: filtered.then_some(at), columns }
+        let source = filtered.then_some(at);
+        Rows { input: Some(Input::Source(at)), source, columns, closed: None }
     }
 
     /// Events of a scope, all of them.
@@ -172,6 +191,8 @@ impl Lowering<'_> {
     fn input(&mut self, rows: &mut Rows) -> Input {
         if rows.input.is_none() {
             *rows = self.source(Source::Nothing { rows: 0 });
+            // What should have stood there might have had any column.
+            rows.columns.open();
         }
         rows.input.unwrap_or(Input::Source(0))
     }
@@ -191,6 +212,12 @@ impl Lowering<'_> {
                 self.read(name);
             }
         });
+        let before = fields::Before { columns: &rows.columns, closed: rows.closed.as_ref() };
+        let at = Input::Stage(self.stages.len());
+        self.findings.extend(fields::look(&before, &stage, command, at));
+        if says_columns(&stage) {
+            rows.closed = Some(command.name.value.to_ascii_lowercase().into());
+        }
         rows.columns.apply(&stage);
         rows.source = None;
         rows.input = Some(self.stage(vec![input], stage, command));
@@ -206,7 +233,8 @@ impl Lowering<'_> {
         command: &Command,
     ) -> Rows {
         let inputs = vec![self.input(&mut left), self.input(&mut right)];
-        Rows { input: Some(self.stage(inputs, stage, command)), source: None, columns }
+        let input = Some(self.stage(inputs, stage, command));
+        Rows { input, source: None, columns, closed: left.closed }
     }
 
     fn stage(&mut self, inputs: Vec<Input>, stage: RowStage, command: &Command) -> Input {
@@ -225,11 +253,15 @@ impl Lowering<'_> {
         for part in &moves {
             part.fields(&mut |field| self.read(field.name()));
         }
+        let place = rows.source.map(Input::Source);
         let source = rows.source.and_then(|at| self.sources.get_mut(at));
         if let Some(Source::Events { filter, .. } | Source::Alerts { filter, .. }) = source {
             let own = std::mem::replace(filter, Formula::TRUE);
             *filter = Formula::and(conjuncts(own).into_iter().chain(moves));
         }
+        let place = place.unwrap_or(Input::Stage(self.stages.len()));
+        let waiting = self.findings.iter_mut().filter(|finding| finding.ends == Some(PENDING));
+        waiting.for_each(|finding| finding.ends = Some(place));
         if stays.is_empty() {
             return rows;
         }
@@ -292,8 +324,13 @@ impl Lowering<'_> {
 
     /// The arguments of a command are not what its table says they are.
     fn misread(&mut self, rows: Rows, command: &Command) -> Rows {
-        let message = format!("the arguments of `{}` cannot be read", command.name.value);
-        self.invalid("bad-arguments", message, command.span);
+        // Where the parser has said what is wrong with them there is nothing to add.
+        let within = |span: Span| command.span.start <= span.start && span.end <= command.span.end;
+        let said = |own: &Diagnostic| own.level == Level::Invalid && within(own.span);
+        if !self.diagnostics.iter().any(said) {
+            let message = format!("the arguments of `{}` cannot be read", command.name.value);
+            self.invalid("bad-arguments", message, command.span);
+        }
         rows
     }
 
@@ -302,7 +339,27 @@ impl Lowering<'_> {
         time::narrow(&mut self);
         let alone = self.sources.len() == 1 && self.stages.iter().all(columns::is_row_wise);
         let clock = if alone { Clock::Whole } else { self.clock };
+        // A macro that is not there might stand for any command.
+        if !self.diagnostics.iter().any(|one| one.code.starts_with("macro-")) {
+            let findings = std::mem::take(&mut self.findings);
+            self.diagnostics.extend(lint::settle(findings, &self.sources, &self.stages));
+        }
         Lowered { sources: self.sources, stages: self.stages, clock, reads: self.reads }
+    }
+}
+
+/// Whether a command that says this might set columns that are not known.
+fn leaves_columns_open(diagnostic: &Diagnostic) -> bool {
+    diagnostic.code == "needs-dns"
+        || (diagnostic.level >= Level::Unsupported && diagnostic.code != "needs-geoip")
+}
+
+/// Whether a stage leaves no columns but those it names.
+fn says_columns(stage: &RowStage) -> bool {
+    match stage {
+        RowStage::Project(project) => project.mode == Keep::Keep,
+        RowStage::Aggregate(_) | RowStage::Pivot(_) | RowStage::Unpivot { .. } => true,
+        _ => false,
     }
 }
 

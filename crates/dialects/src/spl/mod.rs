@@ -12,7 +12,9 @@ mod expand;
 mod fill;
 mod functions;
 mod lexer;
+mod lint;
 mod lower;
+mod macros;
 mod parser;
 mod print;
 
@@ -20,6 +22,7 @@ pub use aggregates::{Aggregate, aggregates};
 pub use commands::{Command, commands};
 pub use fill::{Filled, fill};
 pub use functions::{EvalFunction, functions};
+pub use macros::{BuiltIn, macros};
 pub use print::{print_ast, print_tokens};
 
 /// Reads a search. `None` where it cannot be run; the diagnostics say why.
@@ -30,7 +33,8 @@ pub fn read(
 ) -> Option<Lowered> {
     let mut own = Vec::new();
     let pipeline = parser::parse(text, environment, &mut own);
-    let lowered = lower::lower(&pipeline, (text.clock, text.schema), environment, &mut own);
+    lint::look(&pipeline, text.written, &mut own);
+    let lowered = lower::lower(&pipeline, text, environment, &mut own);
     // The commands of a `foreach` are lowered for each of its fields.
     let mut said: Vec<Diagnostic> = Vec::new();
     own.retain(|diagnostic| {

@@ -24,6 +24,7 @@ use super::ast::{Command, Name, Pipeline, Search, Spanned, Syntax};
 use super::expand::{Expanded, expand};
 use super::lexer::{Mode, Token, TokenKind, command_end, token};
 use crate::environment::Environment;
+use crate::text::Written;
 
 /// Expressions nested deeper than this are refused; the parser recurses.
 const MAX_DEPTH: usize = 128;
@@ -45,12 +46,12 @@ pub(super) fn parse(
 pub(super) fn parse_at(
     search: &str,
     span: Span,
-    environment: &Environment,
+    (schema, environment): (Schema, &Environment),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Pipeline {
     let place = |_: Range<usize>| span;
     parse(
-        &Text { search, place: &place, clock: Clock::Whole, schema: Schema::Splunk },
+        &Text { search, place: &place, clock: Clock::Whole, schema, written: None },
         environment,
         diagnostics,
     )
@@ -60,12 +61,12 @@ pub(super) fn parse_at(
 pub(super) fn parse_search_at(
     search: &str,
     span: Span,
-    environment: &Environment,
+    macros: (Schema, &Environment),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Search {
     let place = |_: Range<usize>| span;
-    let expanded = expand(search, &place, environment, diagnostics);
-    let mut parser = Parser::new(&expanded, &place, diagnostics);
+    let expanded = expand(search, &place, macros, diagnostics);
+    let mut parser = Parser::new(&expanded, (&place, None), diagnostics);
     parser.search_expression(&[])
 }
 
@@ -75,8 +76,8 @@ pub(super) fn parse_recorded(
     environment: &Environment,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Pipeline, Vec<(TokenKind, String)>) {
-    let expanded = expand(text.search, text.place, environment, diagnostics);
-    let mut parser = Parser::new(&expanded, text.place, diagnostics);
+    let expanded = expand(text.search, text.place, (text.schema, environment), diagnostics);
+    let mut parser = Parser::new(&expanded, (text.place, text.written), diagnostics);
     let pipeline = parser.pipeline();
     let tokens = std::mem::take(&mut parser.taken);
     let text =
@@ -93,6 +94,7 @@ struct Parser<'a> {
     text: &'a str,
     expanded: &'a Expanded,
     place: &'a dyn Fn(Range<usize>) -> Span,
+    written: Option<Written<'a>>,
     diagnostics: &'a mut Vec<Diagnostic>,
     /// Where the next token is looked for.
     at: usize,
@@ -111,13 +113,14 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn new(
         expanded: &'a Expanded,
-        place: &'a dyn Fn(Range<usize>) -> Span,
+        (place, written): (&'a dyn Fn(Range<usize>) -> Span, Option<Written<'a>>),
         diagnostics: &'a mut Vec<Diagnostic>,
     ) -> Self {
         Parser {
             text: &expanded.text,
             expanded,
             place,
+            written,
             diagnostics,
             at: 0,
             last_end: 0,
@@ -238,7 +241,7 @@ impl<'a> Parser<'a> {
         self.subsearches -= 1;
         let close = token(self.text, self.at, Mode::Arguments, true);
         if close.kind != TokenKind::CloseBracket {
-            return Err(self.mistake(open.range, "this `[` is not closed", "close it with `]`"));
+            return Err(self.unbalanced(open.range, "this `[` is not closed", "close it with `]`"));
         }
         self.take(close);
         Ok(pipeline)
@@ -338,26 +341,81 @@ impl<'a> Parser<'a> {
             _ => format!("`{text}` cannot stand here"),
         };
         if token.kind == TokenKind::Unclosed {
-            let start = token.range.start;
-            return self.mistake(start..start + 1, message, "close it");
+            return self.unclosed(token.range.start);
         }
         self.mistake(token.range.clone(), message, help)
     }
 
+    /// Nothing closes the quote at `start`. Where a phrase before it ends right before a word, the
+    /// quote that is missing or too much is that phrase's: from there on inside is outside.
+    fn unclosed(&mut self, start: usize) -> Failed {
+        let code = "unbalanced-quotes";
+        let rest = self.text.get(start..).unwrap_or_default();
+        if rest.starts_with('`') {
+            return self.wrong(code, start..start + 1, "this backtick is not closed", "close it");
+        }
+        let text = self.text;
+        let runs_into = |token: &&Token| {
+            let next = text.get(token.range.end..).and_then(|rest| rest.chars().next());
+            token.kind == TokenKind::Text && next.is_some_and(char::is_alphanumeric)
+        };
+        match self.taken.iter().find(runs_into).map(|token| token.range.start) {
+            Some(at) => {
+                let message = "what starts here ends at the quote that should start a later text";
+                let help = "remove this quote, or close it before";
+                self.wrong(code, at..at + 1, message, help)
+            }
+            None => self.wrong(code, start..start + 1, "this quote is not closed", "close it"),
+        }
+    }
+
+    /// A parenthesis or bracket without its other half.
+    fn unbalanced(&mut self, at: Range<usize>, message: &str, help: &str) -> Failed {
+        self.wrong("unbalanced-parentheses", at, message, help)
+    }
+
     fn mistake(&mut self, at: Range<usize>, message: impl Into<String>, help: &str) -> Failed {
+        self.wrong("search-syntax", at, message, help)
+    }
+
+    fn wrong(
+        &mut self,
+        code: &'static str,
+        at: Range<usize>,
+        message: impl Into<String>,
+        help: &str,
+    ) -> Failed {
+        let span = self.span(at);
+        self.refuse(Diagnostic::new(Level::Invalid, code, message, span).with_help(help))
+    }
+
+    fn refuse(&mut self, diagnostic: Diagnostic) -> Failed {
         self.mistakes += 1;
         if self.mistakes <= MAX_MISTAKES {
-            let span = self.span(at);
-            let diagnostic = Diagnostic::new(Level::Invalid, "search-syntax", message, span);
-            self.diagnostics.push(diagnostic.with_help(help));
+            self.diagnostics.push(diagnostic);
         }
         Failed
     }
 
     /// Says something that takes nothing from the rule.
     fn note(&mut self, code: &'static str, at: Range<usize>, message: String, help: &str) {
-        let span = self.span(at);
-        self.diagnostics.push(Diagnostic::new(Level::Note, code, message, span).with_help(help));
+        let diagnostic = Diagnostic::new(Level::Note, code, message, self.span(at));
+        self.diagnostics.push(diagnostic.with_help(help));
+    }
+
+    /// The edit of the file that puts `new` in place of a range of the text.
+    fn edit(&self, at: Range<usize>, new: &str) -> Option<(Span, String)> {
+        let old = self.text.get(at.clone())?;
+        self.written?.edit(self.span(at), old, new)
+    }
+
+    /// A diagnostic with the repair that puts `new` in place of a range of the text, where that
+    /// stands in the file as it is.
+    fn with_edit(&self, diagnostic: Diagnostic, (at, new): (Range<usize>, &str)) -> Diagnostic {
+        match self.edit(at, new) {
+            Some(edit) => diagnostic.with_fix(format!("write `{new}`"), vec![edit]),
+            None => diagnostic,
+        }
     }
 
     /// Where a range of the text stands in the rule's file.
@@ -421,7 +479,13 @@ mod tests {
                 macros: std::collections::BTreeMap::from([("m".to_owned(), found)]),
                 ..Environment::default()
             };
-            let text = Text { search: &search, place: &Span::new, clock: Clock::Whole, schema: Schema::Splunk };
+            let text = Text {
+                search: &search,
+                place: &Span::new,
+                clock: Clock::Whole,
+                schema: Schema::Splunk,
+                written: None,
+            };
             let pipeline = parse(&text, &environment, &mut Vec::new());
             for span in spans(&pipeline) {
                 prop_assert!(search.get(span.clone()).is_some(), "{:?} in {:?}", span, search);
@@ -434,7 +498,8 @@ mod tests {
         let environment = Environment::default();
         let span = Span::new(7..20);
         let mut said = Vec::new();
-        let pipeline = parse_at("search a=$b$ | table c", span, &environment, &mut said);
+        let pipeline =
+            parse_at("search a=$b$ | table c", span, (Schema::Splunk, &environment), &mut said);
         assert_eq!(pipeline.commands.len(), 2);
         assert!(spans(&pipeline).iter().all(|found| *found == (7..20)));
         assert!(said.is_empty());

@@ -19,7 +19,7 @@
 //! A dataset's events are those of the kinds whose field `tag` has its tags. What is not among its
 //! fields reads null.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rulestone_value::{Value, fold};
@@ -170,6 +170,12 @@ impl Dataset {
     /// Its fields by name, those it has of its parent among them.
     pub fn fields(&self) -> impl Iterator<Item = (&Arc<str>, &DatasetField)> {
         self.fields.iter()
+    }
+
+    /// The names of all fields that it or one of its parts has.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let own = self.fields.keys().map(|name| &**name).chain(EVERYWHERE.iter().copied());
+        own.chain(self.parts.iter().flat_map(|part| part.names())).collect()
     }
 
     /// Whether it or one of its parts has a field of this name.

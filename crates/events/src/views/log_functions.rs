@@ -7,6 +7,7 @@ use super::functions::{Function, each, whole_or_float};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "named", arguments: 3..=3, usage: "three", call: named },
+    Function { name: "joined", arguments: 2..=2, usage: "two", call: joined },
     Function { name: "paired", arguments: 2..=2, usage: "two", call: paired },
     Function { name: "column", arguments: 2..=2, usage: "two", call: column },
     Function { name: "pair_value", arguments: 2..=2, usage: "two", call: pair_value },
@@ -27,6 +28,15 @@ fn named(values: &[Value]) -> Value {
     let is = |name: &Value| name.text().is_some_and(|name| name.eq_ignore_ascii_case(&wanted));
     let found = names.iter().zip(texts).filter(|(name, _)| is(name));
     Value::list(found.map(|(_, text)| text.clone()))
+}
+
+/// The elements of a list as one text, with the second between them.
+fn joined(values: &[Value]) -> Value {
+    let texts: Vec<_> = values[0].elements().iter().filter_map(Value::text).collect();
+    match values[1].text() {
+        Some(between) if !texts.is_empty() => Value::String(texts.join(&*between)),
+        _ => Value::Null,
+    }
 }
 
 /// Two lists that belong together as one: `name=value`.
@@ -146,6 +156,8 @@ mod tests {
             (named(&[names.clone(), values.clone(), text("Other")]), Value::Null),
             (named(&[names.clone(), text("one"), text("User")]), Value::Null),
             (paired(&[text("a"), text("1")]), text("a=1")),
+            (joined(&[list(&["id", "-u", "x"]), text(" ")]), text("id -u x")),
+            (joined(&[Value::Null, text(" ")]), Value::Null),
             (column(&[row.clone(), text("1")]), text("TRAFFIC")),
             (column(&[row.clone(), text("2")]), Value::Null),
             (column(&[row.clone(), text("3")]), text("a \"b\", c")),

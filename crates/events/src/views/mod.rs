@@ -253,6 +253,12 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("splunk", "endpoint.toml", include_str!("splunk/endpoint.toml")),
     ("splunk", "alerts.toml", include_str!("splunk/alerts.toml")),
     ("splunk", "other.toml", include_str!("splunk/other.toml")),
+    ("anvilogic", "windows.toml", include_str!("anvilogic/windows.toml")),
+    ("anvilogic", "sensors.toml", include_str!("anvilogic/sensors.toml")),
+    ("anvilogic", "linux.toml", include_str!("anvilogic/linux.toml")),
+    ("anvilogic", "cloud.toml", include_str!("anvilogic/cloud.toml")),
+    ("anvilogic", "web.toml", include_str!("anvilogic/web.toml")),
+    ("playbook", "windows.toml", include_str!("playbook/windows.toml")),
     ("cim", "access.toml", include_str!("cim/access.toml")),
     ("cim", "alerts.toml", include_str!("cim/alerts.toml")),
     ("cim", "authentication.toml", include_str!("cim/authentication.toml")),
@@ -274,6 +280,7 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
     ("cim", "updates.toml", include_str!("cim/updates.toml")),
     ("cim", "vulnerabilities.toml", include_str!("cim/vulnerabilities.toml")),
     ("cim", "web.toml", include_str!("cim/web.toml")),
+    ("anvilogic", "tables.toml", include_str!("anvilogic/tables.toml")),
 ];
 
 impl Views {

@@ -110,9 +110,10 @@ fn describe(entry: &Entry, ledger: &Ledger, talk: &Talk, out: &mut String) {
                     scope.keys.iter().map(|(k, v)| format!("{k} {v}")).collect();
                 let what = match source {
                     Source::Alerts { .. } => "an alert",
-                    _ => "an event of",
+                    _ => "an event",
                 };
-                let _ = writeln!(out, "\n{verb} {what} {} when", keys.join(", "));
+                let of = if keys.is_empty() { "" } else { " of " };
+                let _ = writeln!(out, "\n{verb} {what}{of}{} when", keys.join(", "));
                 sentence(filter, true, 1, out);
             }
             Source::Table { table, .. } => {
@@ -152,7 +153,8 @@ fn said(entry: &Entry, out: &mut String) {
         let _ = writeln!(out, "  status: {}", meta.maturity);
     }
     for (name, values) in &meta.more {
-        let _ = writeln!(out, "  {}: {}", name.replace('_', " "), values.join(", "));
+        let text = values.join(", ").replace('\n', "\n    ");
+        let _ = writeln!(out, "  {}: {text}", name.replace('_', " "));
     }
     let Ok(rule) = &entry.rule else { return };
     let trigger = &rule.trigger;

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub(crate) mod check;
 pub(crate) mod debug;
 pub(crate) mod drilldown;
 pub(crate) mod explain;

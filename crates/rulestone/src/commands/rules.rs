@@ -6,6 +6,7 @@ use anyhow::Result;
 use rulestone_alerts::render::clean;
 use rulestone_alerts::{Exceptions, metadata};
 use rulestone_ir::{Exception, Status};
+use rulestone_lint::Report;
 use rulestone_rules::{Entry, Ledger, Skip};
 use serde_json::json;
 
@@ -17,7 +18,13 @@ use crate::terminal::Talk;
 
 /// Lists the rules.
 pub(crate) fn run(args: &RulesArgs, talk: &Talk) -> Result<Outcome> {
-    let ledger = settings::load_rules(&args.rules, settings::jobs(None)?, talk)?;
+    let jobs = settings::jobs(None)?;
+    let environment = settings::environment(&args.rules, talk)?;
+    let mut ledger = settings::load_rules_in(&environment, &args.rules, args.check, jobs, talk)?;
+    let report = args.check.then(|| rulestone_lint::check(&ledger, jobs));
+    if let Some(report) = &report {
+        add_remarks(&mut ledger, report);
+    }
     let exceptions = settings::load_exceptions(&args.exceptions, &args.rules, &ledger, talk)?;
     let wanted = args.status.as_deref().map(settings::status).transpose()?;
     let entries = ledger.entries.iter().filter(|entry| wanted.is_none_or(|s| entry.status == s));
@@ -33,7 +40,22 @@ pub(crate) fn run(args: &RulesArgs, talk: &Talk) -> Result<Outcome> {
     };
     written.and_then(|()| out.flush()).map_err(|error| Ends::output("standard output", &error))?;
     talk.say(&summary(&ledger));
+    match (&report, super::check::purpose(&ledger)) {
+        (Some(report), _) => talk.say(&super::check::summary(&ledger, report)),
+        (None, Some(purpose)) => talk.say(&format!("rulestone check says {purpose}")),
+        (None, None) => {}
+    }
     Ok(end(&ledger, args.rules.strict))
+}
+
+/// Puts remarks of the lint beside what was said while the rules were read.
+fn add_remarks(ledger: &mut Ledger, report: &Report) {
+    for remark in &report.remarks {
+        let diagnostics = &mut ledger.entries[remark.entry].diagnostics;
+        if !diagnostics.contains(&remark.diagnostic) {
+            diagnostics.push(remark.diagnostic.clone());
+        }
+    }
 }
 
 /// How a command ends as far as its rules go.

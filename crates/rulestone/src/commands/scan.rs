@@ -75,7 +75,7 @@ pub(crate) fn run(args: &ScanArgs, talk: &Talk) -> Result<Outcome> {
     report.add_note(REFUSED, refused.len() as u64);
     report.set_exceptions(exceptions.usage(tally.span()));
     let able = finish_report(&mut report, &ledger, &plan, &tally, loading + scanning);
-    add_hints(&mut report, args, talk);
+    add_hints(&mut report, args, &ledger, talk);
     let written = match failure {
         Some(error) => Err(error),
         None => renderer.end(&report),
@@ -356,7 +356,7 @@ fn finish_report(
 }
 
 /// What is worth doing next, from what came out.
-fn add_hints(report: &mut Report, args: &ScanArgs, talk: &Talk) {
+fn add_hints(report: &mut Report, args: &ScanArgs, ledger: &Ledger, talk: &Talk) {
     if talk.quiet {
         return;
     }
@@ -385,6 +385,9 @@ fn add_hints(report: &mut Report, args: &ScanArgs, talk: &Talk) {
             format!("rulestone rules{rules} --status unsupported"),
             "what is not run, and why",
         );
+    }
+    if let Some(purpose) = super::check::purpose(ledger) {
+        report.add_hint(format!("rulestone check{rules}"), purpose);
     }
 }
 

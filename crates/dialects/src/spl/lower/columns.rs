@@ -9,6 +9,9 @@ use rulestone_ir::{
 
 use crate::regex::group_names;
 
+/// The column of bins of `_time`, which stays as it is for what is measured of it.
+pub(in crate::spl) const BINS_OF_TIME: &str = "_bin";
+
 /// The columns of rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Columns {
@@ -16,6 +19,8 @@ pub(crate) struct Columns {
     events: bool,
     /// Whether there may be others than those of events and those of `names`.
     others: bool,
+    /// Of which patterns there may be others.
+    like: Vec<NamePattern>,
     /// What stages have set; of events also what they have taken away.
     names: Vec<Arc<str>>,
 }
@@ -42,18 +47,39 @@ impl Columns {
     pub(super) fn with(mut self, other: &Columns) -> Columns {
         self.events |= other.events;
         self.others |= other.others;
+        self.like.extend(other.like.iter().cloned());
         other.names.iter().for_each(|name| self.add(name));
         self
     }
 
     /// All of them, where that is known.
-    pub(super) fn known(&self) -> Option<&[Arc<str>]> {
-        (!self.events && !self.others).then_some(&self.names)
+    pub(in crate::spl) fn known(&self) -> Option<&[Arc<str>]> {
+        (self.is_closed() && self.like.is_empty()).then_some(&self.names)
     }
 
     /// Whether stages have set it.
     pub(super) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|own| &**own == name)
+    }
+
+    /// Whether no row has it, whatever the events.
+    pub(in crate::spl) fn lacks(&self, name: &str) -> bool {
+        let like = self.like.iter().any(|pattern| pattern.matches(name));
+        self.is_closed() && !like && !self.has(name)
+    }
+
+    fn is_closed(&self) -> bool {
+        !self.events && !self.others
+    }
+
+    /// Those that stages have set or kept by name.
+    pub(in crate::spl) fn named(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    /// From here on there may be any others.
+    pub(super) fn open(&mut self) {
+        self.others = true;
     }
 
     /// Whether a name may be that of a field of the event.
@@ -67,6 +93,13 @@ impl Columns {
         }
     }
 
+    /// Adds what is made of a column, which is nothing where that is not there.
+    fn add_of(&mut self, field: &Arc<str>, into: &Arc<str>) {
+        if !self.lacks(field) {
+            self.add(into);
+        }
+    }
+
     fn add_pattern(&mut self, pattern: &NamePattern) {
         match pattern.name() {
             Some(name) => self.add(name),
@@ -75,7 +108,7 @@ impl Columns {
     }
 
     /// What a stage makes of them.
-    pub(super) fn apply(&mut self, stage: &RowStage) {
+    pub(in crate::spl) fn apply(&mut self, stage: &RowStage) {
         match stage {
             RowStage::Extract(extract) => self.extract(extract),
             RowStage::Compute { steps } => {
@@ -91,11 +124,11 @@ impl Columns {
             RowStage::Rename { pairs, absent } => {
                 pairs.iter().for_each(|(old, new)| self.rename(old, new, *absent));
             }
-            RowStage::Bin { into, .. } => self.add(into),
+            RowStage::Bin { field, into, .. } => self.add_of(field, into),
             RowStage::Fill { fields: FillFields::Names(names), .. } => {
                 names.iter().for_each(|name| self.add(name));
             }
-            RowStage::Expand { field, .. } => self.add(field),
+            RowStage::Expand { field, .. } => self.add_of(field, field),
             RowStage::Lookup(lookup) => {
                 lookup.output.iter().for_each(|output| self.add(&output.into));
             }
@@ -106,6 +139,8 @@ impl Columns {
                 }
             }
             RowStage::Aggregate(aggregate) => self.aggregate(aggregate),
+            // Where a key is lacking no row is in a group, and nothing is measured.
+            RowStage::Window(window) if window.by.iter().any(|name| self.lacks(name)) => {}
             RowStage::Window(window) => self.measures(&window.measures),
             RowStage::Transaction(_) => {
                 for name in ["duration", "eventcount", "closed_txn", "linecount"] {
@@ -145,7 +180,9 @@ impl Columns {
                 group_names(&regex.pattern).into_iter().for_each(|name| self.add(&name.into()));
                 offsets.iter().for_each(|name| self.add(name));
             }
-            Extractor::Replace { .. } | Extractor::Translate(..) => self.add(&extract.from),
+            Extractor::Replace { .. } | Extractor::Translate(..) => {
+                self.add_of(&extract.from, &extract.from);
+            }
             Extractor::Paths { path: Some((_, into)) } => self.add(into),
             Extractor::Paths { path: None }
             | Extractor::JsonMembers(_)
@@ -166,17 +203,15 @@ impl Columns {
             }
             return;
         }
-        let open = self.events || self.others;
+        let open = !self.is_closed() || !self.like.is_empty();
+        let there = |name: &Arc<str>| !self.lacks(name);
+        let literal = project.names.iter().filter_map(NamePattern::name);
+        let kept: Vec<_> = literal.filter(|name| there(name)).cloned().collect();
         self.names.retain(fits);
-        for pattern in &project.names {
-            match pattern.name() {
-                Some(name) if open || self.has(name) => self.add(name),
-                Some(_) => {}
-                None => self.others |= open,
-            }
-        }
-        let starred = project.names.iter().any(|pattern| pattern.name().is_none());
-        self.others = open && starred;
+        kept.iter().for_each(|name| self.add(name));
+        let starred = project.names.iter().filter(|pattern| pattern.name().is_none());
+        self.like = if open { starred.cloned().collect() } else { Vec::new() };
+        self.others = false;
         self.events = false;
         if project.internal == Keep::Keep && open {
             self.add(&"_time".into());
@@ -187,7 +222,7 @@ impl Columns {
     fn rename(&mut self, old: &NamePattern, new: &NamePattern, absent: AbsentSource) {
         match (old.name(), new.name()) {
             (Some(old), Some(new)) => {
-                let there = self.events || self.others || self.has(old);
+                let there = !self.lacks(old);
                 if self.events {
                     self.add(old);
                 } else {
@@ -201,6 +236,7 @@ impl Columns {
             }
             _ if self.events => self.others = true,
             _ => {
+                self.others |= !std::mem::take(&mut self.like).is_empty();
                 let renamed = std::mem::take(&mut self.names);
                 for name in renamed {
                     let other = old.stars(&name).map(|stars| new.fill(&stars).into());
@@ -214,12 +250,16 @@ impl Columns {
         let before = std::mem::take(self);
         aggregate.by.iter().for_each(|(_, into)| self.add(into));
         for measure in &aggregate.measures {
-            match (&measure.of, before.known()) {
-                (Measured::Columns(of), Some(names)) => {
-                    for name in names {
+            match &measure.of {
+                Measured::Columns(of) if before.is_closed() => {
+                    for name in &before.names {
                         if let Some(stars) = of.stars(name) {
                             self.add(&measure.into.fill(&stars).into());
                         }
+                    }
+                    match (of.as_str(), measure.into.as_str()) {
+                        ("*", "*") => self.like.extend(before.like.iter().cloned()),
+                        _ => self.others |= !before.like.is_empty(),
                     }
                 }
                 _ => self.measures(std::slice::from_ref(measure)),

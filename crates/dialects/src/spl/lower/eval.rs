@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use rulestone_ir::{Case, Elements, Expr, Field, Formula, Function, Predicate, Regex, Span, Test};
+use rulestone_ir::{
+    Case, Diagnostic, Elements, Expr, Field, Formula, Function, Level, Predicate, Regex, Span, Test,
+};
 use rulestone_value::{Glob, Piece, Value};
 
 use super::{Lowering, Rows, all, any, is_true, not, test};
@@ -243,6 +245,14 @@ impl Lowering<'_> {
             self.diagnostics.push(diagnostic);
             return null;
         };
+        if let [Eval::Binary { operator, left, .. }] = arguments
+            && operator.value == Binary::Compare(Operator::Equal)
+            && matches!(**left, Eval::Field(_))
+            && *entry.arguments.start() == 2
+        {
+            self.comma_for_equal(name, operator.span, span);
+            return null;
+        }
         if !entry.arguments.contains(&arguments.len()) {
             let message = format!("`{}` does not take {} arguments", name.value, arguments.len());
             self.invalid("bad-arguments", message, span);
@@ -259,6 +269,17 @@ impl Lowering<'_> {
                 null
             }
         }
+    }
+
+    /// `match(field = "expression")`.
+    fn comma_for_equal(&mut self, name: &Name, sign: Span, span: Span) {
+        let message = format!("`{}` takes two arguments, and there is an `=` between", name.value);
+        let mut diagnostic = Diagnostic::new(Level::Invalid, "glued-operator", message, span)
+            .with_help("put a comma in its place");
+        if let Some(edit) = self.written.and_then(|written| written.edit(sign, "=", ",")) {
+            diagnostic = diagnostic.with_fix("write `,`", vec![edit]);
+        }
+        self.diagnostics.push(diagnostic);
     }
 
     /// A call with as many arguments as the function can take.
@@ -311,7 +332,8 @@ impl Lowering<'_> {
 
     /// What `searchmatch` and the ends of a transaction say in the language of searches.
     pub(crate) fn search_match(&mut self, text: &str, span: Span, rows: &Rows) -> Formula {
-        let search = parser::parse_search_at(text, span, self.environment, self.diagnostics);
+        let search =
+            parser::parse_search_at(text, span, (self.schema, self.environment), self.diagnostics);
         self.formula(&search, rows, false)
     }
 
@@ -323,7 +345,8 @@ impl Lowering<'_> {
         rows: &Rows,
     ) -> Option<Formula> {
         let text = format!("| where {text}");
-        let pipeline = parser::parse_at(&text, span, self.environment, self.diagnostics);
+        let pipeline =
+            parser::parse_at(&text, span, (self.schema, self.environment), self.diagnostics);
         match pipeline.commands.first().map(|command| &command.syntax) {
             Some(Syntax::Where(eval)) => Some(self.condition(eval, rows)),
             _ => None,

@@ -5,14 +5,15 @@
 //! it stands and nothing escapes it; a value that is a network finds the addresses in it too.
 
 use rulestone_ir::{
-    Breakers, Case, Comparison, Expr, Field, Formula, Function, JoinKind, RowStage, Schema, Source,
-    Span, Test,
+    Breakers, Case, Comparison, Expr, Field, Formula, Function, JoinKind, Level, RowStage, Schema,
+    Source, Span, Test,
 };
 use rulestone_value::{Glob, Piece};
 
 use super::time::{Edge, edge};
-use super::{Lowering, Rows, all, any, bare, is_true, not, test};
+use super::{Lowering, PENDING, Rows, all, any, bare, is_true, not, test};
 use crate::spl::ast::{Command, Name, Operator, Pipeline, Search, SearchValue};
+use crate::spl::lint::Finding;
 
 /// Which of Splunk's stores an event is in: no property of logs.
 const STORES: [&str; 6] = [
@@ -45,7 +46,15 @@ impl Lowering<'_> {
                 }
                 part if self.moves_window(&rows, part) => {}
                 part if self.reads_alerts(&rows, part) => {}
-                part => formulas.push(self.formula(part, &rows, false)),
+                part => {
+                    let found = self.findings.len();
+                    let formula = self.formula(part, &rows, false);
+                    if formula == Formula::FALSE {
+                        let new = self.findings.iter_mut().skip(found);
+                        new.for_each(|finding| finding.ends = Some(PENDING));
+                    }
+                    formulas.push(formula);
+                }
             }
         }
         rows = self.filter(rows, all(formulas), command);
@@ -168,13 +177,30 @@ impl Lowering<'_> {
 
     /// `TERM()`: one token between major breakers, which it cannot have in itself.
     fn token(&mut self, text: &Name) -> Formula {
-        if let Some(breaker) = text.value.chars().find(|c| is_major(*c)) {
-            let message = format!("`TERM()` with `{breaker}`, which ends a term, finds nothing");
-            self.note("term-breaker", message, text.span);
+        if let Some(breaker) = major(&text.value) {
+            let shown = if breaker.trim().is_empty() { "a blank" } else { &format!("`{breaker}`") };
+            let message = format!("`TERM()` with {shown}, which ends a term, finds nothing");
+            let help = match breaker {
+                "(" => "close it with `)` before the next term",
+                _ => "write the text in quotes alone",
+            };
+            self.findings.push(Finding {
+                code: "term-with-breaker",
+                level: Level::Note,
+                message,
+                span: text.span,
+                help: Some(help.to_owned()),
+                ends: None,
+            });
             return Formula::FALSE;
         }
         let term = Test::Term(Glob::stars(&text.value), Breakers::Major);
-        test(self.raw(), term, Case::Insensitive, text.span)
+        let term = test(self.raw(), term, Case::Insensitive, text.span);
+        let Some(id) = classic_id(&text.value) else { return term };
+        let message = format!("`TERM({})` also finds the events that are kept as XML", text.value);
+        self.note_once("classic-term", message, text.span);
+        let id = SearchValue { text: id.into(), quoted: false, span: text.span };
+        any([term, equals(&self.field("EventCode"), &id, Case::Insensitive)])
     }
 
     fn raw(&mut self) -> Field {
@@ -342,13 +368,32 @@ fn classic_rest(value: &str) -> Option<&str> {
     (is && (rest.is_empty() || rest.starts_with([':', '*']))).then_some(rest)
 }
 
+/// The id in `EventCode=4688`, as a line of a Windows event kept as text has it.
+fn classic_id(term: &str) -> Option<&str> {
+    let (name, id) = term.split_once('=')?;
+    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    (is_id && name.eq_ignore_ascii_case("EventCode")).then_some(id)
+}
+
 fn unquoted(name: &Name) -> SearchValue {
     SearchValue { text: name.value.clone(), quoted: false, span: name.span }
 }
 
-/// Characters that end a term wherever they stand.
-fn is_major(c: char) -> bool {
-    "[]<>(){}|!;,'\"*\n\r \t&?+".contains(c)
+/// What ends terms wherever it stands, and is longer than a character.
+const LONG_BREAKERS: [&str; 17] = [
+    "--", "%21", "%26", "%2526", "%3B", "%7C", "%20", "%2B", "%3D", "%2520", "%5D", "%5B", "%3A",
+    "%0A", "%2C", "%28", "%29",
+];
+
+/// The first thing in a text that ends terms wherever it stands. A star is a wildcard.
+fn major(text: &str) -> Option<&str> {
+    let sign = text.find(|c| "[]<>(){}|!;,'\"\n\r \t&?+".contains(c));
+    if let Some(at) = sign {
+        return text.get(at..at + 1);
+    }
+    let upper = text.to_ascii_uppercase();
+    let found = LONG_BREAKERS.iter().find_map(|long| Some((upper.find(long)?, long.len())));
+    found.and_then(|(at, len)| text.get(at..at + len))
 }
 
 /// An end of the time that is looked at.

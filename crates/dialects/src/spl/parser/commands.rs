@@ -1,5 +1,6 @@
 //! The forms of commands, by name.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rulestone_ir::{Diagnostic, Level};
@@ -290,11 +291,12 @@ impl Parser<'_> {
         self.skip_macros();
         let first = self.peek(Mode::Setting);
         let (start, mut end) = (first.range.start, first.range.start);
-        let (mut value, mut parts, mut quoted) = (String::new(), 0, 0);
+        let (mut raw, mut value, mut parts, mut quoted) = (String::new(), String::new(), 0, 0);
         while let Some(part) = pattern_part(self.text, end, self.subsearches > 0) {
             if part.kind == TokenKind::Unclosed {
                 return Err(self.unexpected(&part, "close it"));
             }
+            raw.push_str(part.inner(self.text));
             value.push_str(&unescape(part.inner(self.text)));
             end = part.range.end;
             parts += 1;
@@ -304,15 +306,30 @@ impl Parser<'_> {
             return Err(self.unexpected(&first, "a regular expression in quotes is expected"));
         }
         let token = Token { kind: TokenKind::Word, range: start..end };
+        if let Some(at) = self.parenthesis_behind(start..end) {
+            return Err(self.unbalanced(at, "this parenthesis closes nothing", "remove it"));
+        }
         if quoted > 0 && parts > 1 {
             let message = "the quotes stand inside of the regular expression; it is read as if \
                 they stood around it";
             let span = self.span(token.range.clone());
-            let diagnostic = Diagnostic::new(Level::Approximate, "misplaced-quote", message, span);
-            self.diagnostics.push(diagnostic.with_help("put the quotes around the expression"));
+            let diagnostic = Diagnostic::new(Level::Approximate, "misplaced-quote", message, span)
+                .with_help("put the quotes around the expression");
+            let around = format!("\"{raw}\"");
+            let diagnostic = self.with_edit(diagnostic, (token.range.clone(), &around));
+            self.diagnostics.push(diagnostic);
         }
         self.take(token.clone());
         Ok(self.spanned(&token, &value))
+    }
+
+    /// The parenthesis right behind an expression in quotes, where those within are in pairs.
+    fn parenthesis_behind(&self, range: Range<usize>) -> Option<Range<usize>> {
+        let written = self.text.get(range.clone())?;
+        let quoted = written.trim_end_matches(')');
+        let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
+        let at = range.start + quoted.len();
+        (at < range.end && parentheses(inner) == 0).then_some(at..at + 1)
     }
 
     fn bin(&mut self) -> Read<Syntax> {
@@ -524,7 +541,7 @@ impl Parser<'_> {
         let open = self.expect(TokenKind::OpenBracket, Mode::Arguments, "`[`")?;
         let end = command_bracket(self.text, open.range.end);
         let Some(end) = end else {
-            return Err(self.mistake(open.range, "this `[` is not closed", "close it with `]`"));
+            return Err(self.unbalanced(open.range, "this `[` is not closed", "close it with `]`"));
         };
         let search = match self.other(end) {
             Syntax::Other { text } => text,
@@ -588,7 +605,7 @@ impl Parser<'_> {
                 self.take(next.clone());
                 let inner = next.value(self.text);
                 let expanded = Expanded::of(inner, self.expanded.source(next.range));
-                let mut parser = Parser::new(&expanded, self.place, self.diagnostics);
+                let mut parser = Parser::new(&expanded, (self.place, None), self.diagnostics);
                 Ok(Boundary::Search(parser.search_expression(&[])))
             }
             TokenKind::Word => {
@@ -677,6 +694,23 @@ fn pattern_part(text: &str, at: usize, nested: bool) -> Option<Token> {
     };
     let len = rest.find(ends).unwrap_or(rest.len());
     (len > 0).then(|| Token { kind: TokenKind::Word, range: at..at + len })
+}
+
+/// How many parentheses of a regular expression are open at its end.
+fn parentheses(pattern: &str) -> i64 {
+    let (mut open, mut class, mut escaped) = (0, false, false);
+    for c in pattern.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => class = true,
+            ']' => class = false,
+            '(' if !class => open += 1,
+            ')' if !class => open -= 1,
+            _ => {}
+        }
+    }
+    open
 }
 
 /// Where the bracket closes that is open before `from`.

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use super::search::operator;
+use rulestone_ir::{Diagnostic, Level};
+
+use super::search::{glued, operator};
 use super::{Failed, Parser, Read};
 use crate::spl::ast::{Binary, Eval, Name, Spanned, Syntax};
 use crate::spl::lexer::{Mode, Token, TokenKind, command_end, skip_space};
@@ -23,6 +25,16 @@ const OPERATORS: [(&str, u8, Binary); 11] = [
     ("/", 8, Binary::Divide),
     ("%", 8, Binary::Remainder),
     ("IN", COMPARISON, Binary::Like),
+];
+/// Operators of other languages, and what says the same.
+const FOREIGN: [(&str, &str); 7] = [
+    ("contains", "like(field, \"%text%\")"),
+    ("startswith", "like(field, \"text%\")"),
+    ("endswith", "like(field, \"%text\")"),
+    ("matches", "match(field, \"expression\")"),
+    ("regex", "match(field, \"expression\")"),
+    ("rlike", "match(field, \"expression\")"),
+    ("is", "isnull(field)"),
 ];
 /// `NOT` reaches over comparisons and stops at `AND`.
 const NOT: u8 = 4;
@@ -43,9 +55,9 @@ impl Parser<'_> {
             match next.kind {
                 TokenKind::Pipe | TokenKind::End | TokenKind::CloseBracket => Ok(eval),
                 TokenKind::Close => {
-                    Err(self.mistake(next.range, "this parenthesis closes nothing", "remove it"))
+                    Err(self.unbalanced(next.range, "this parenthesis closes nothing", "remove it"))
                 }
-                _ => Err(self.unexpected(&next, "an operator is expected")),
+                _ => Err(self.no_operator(&next, "an operator is expected")),
             }
         });
         read.unwrap_or_else(|Failed| self.broken_eval(start))
@@ -98,9 +110,10 @@ impl Parser<'_> {
                 Ok(value)
             }
             TokenKind::Close => {
-                Err(self.mistake(next.range, "this parenthesis closes nothing", "remove it"))
+                Err(self.unbalanced(next.range, "this parenthesis closes nothing", "remove it"))
             }
-            _ => Err(self.unexpected(&next, "an operator, a comma or a `|` is expected")),
+            TokenKind::Word if self.names_field(&next) => Err(self.no_comma(&next)),
+            _ => Err(self.no_operator(&next, "an operator, a comma or a `|` is expected")),
         }
     }
 
@@ -195,13 +208,13 @@ impl Parser<'_> {
     }
 
     fn eval_in(&mut self, value: Eval, start: usize) -> Read<Eval> {
-        self.expect(TokenKind::Open, Mode::Eval, "`(` and a list of values")?;
-        let values = self.list()?;
+        let open = self.expect(TokenKind::Open, Mode::Eval, "`(` and a list of values")?;
+        let values = self.list(&open)?;
         Ok(Eval::In { value: Box::new(value), values, span: self.span_from(start) })
     }
 
-    /// Expressions with commas between, up to the `)`.
-    fn list(&mut self) -> Read<Vec<Eval>> {
+    /// Expressions with commas between, up to the `)` of the `open` parenthesis.
+    fn list(&mut self, open: &Token) -> Read<Vec<Eval>> {
         let mut values = Vec::new();
         if self.eat(TokenKind::Close, Mode::Eval) {
             return Ok(values);
@@ -215,8 +228,61 @@ impl Parser<'_> {
                     self.take(next);
                     return Ok(values);
                 }
+                TokenKind::End | TokenKind::Pipe => {
+                    let message = "this parenthesis is not closed";
+                    return Err(self.unbalanced(open.range.clone(), message, "close it with `)`"));
+                }
+                TokenKind::Word if glued(next.inner(self.text)).is_some() => {
+                    return Err(self.no_operator(&next, ""));
+                }
+                TokenKind::Word | TokenKind::Text | TokenKind::Name | TokenKind::Number => {
+                    return Err(self.no_comma(&next));
+                }
                 _ => return Err(self.unexpected(&next, "`,` or `)` is expected")),
             }
+        }
+    }
+
+    /// Whether a word is the name that a further assignment sets.
+    fn names_field(&self, word: &Token) -> bool {
+        let behind = self.text.get(word.range.end..).unwrap_or_default().trim_start();
+        behind.starts_with('=') && !behind.starts_with("==")
+    }
+
+    /// A value stands right behind another one, where a comma belongs between.
+    fn no_comma(&mut self, token: &Token) -> Failed {
+        let text = self.text.get(token.range.clone()).unwrap_or_default();
+        let message = format!("a comma is missing before `{text}`");
+        let span = self.span(token.range.clone());
+        let diagnostic = Diagnostic::new(Level::Invalid, "glued-operator", message, span)
+            .with_help("put a comma between the two");
+        let diagnostic = self.with_edit(diagnostic, (token.range.clone(), &format!(", {text}")));
+        self.refuse(diagnostic)
+    }
+
+    /// Something stands where an operator is expected: one that is glued to what follows, a word
+    /// that is none here, or anything else.
+    fn no_operator(&mut self, token: &Token, help: &str) -> Failed {
+        let text = token.inner(self.text);
+        if token.kind == TokenKind::Word
+            && let Some((operator, rest)) = glued(text)
+        {
+            let message = format!("`{operator}` and `{rest}` are glued together");
+            let span = self.span(token.range.clone());
+            let diagnostic = Diagnostic::new(Level::Invalid, "glued-operator", message, span)
+                .with_help("put a blank between the two");
+            let new = format!("{operator} {rest}");
+            let diagnostic = self.with_edit(diagnostic, (token.range.clone(), &new));
+            return self.refuse(diagnostic);
+        }
+        let foreign = FOREIGN.iter().find(|(word, _)| text.eq_ignore_ascii_case(word));
+        match foreign.filter(|_| token.kind == TokenKind::Word) {
+            Some((word, instead)) => {
+                let message = format!("`{word}` is no operator of SPL");
+                let help = format!("write `{instead}`");
+                self.wrong("glued-operator", token.range.clone(), message, &help)
+            }
+            None => self.unexpected(token, help),
         }
     }
 
@@ -234,9 +300,9 @@ impl Parser<'_> {
                 }
                 if matches!(close.kind, TokenKind::End | TokenKind::Pipe) {
                     let message = "this parenthesis is not closed";
-                    return Err(self.mistake(next.range, message, "close it with `)`"));
+                    return Err(self.unbalanced(next.range, message, "close it with `)`"));
                 }
-                Err(self.unexpected(&close, "an operator or `)` is expected"))
+                Err(self.no_operator(&close, "an operator or `)` is expected"))
             }
             TokenKind::Operator => self.sign(next),
             TokenKind::Number => {
@@ -315,8 +381,8 @@ impl Parser<'_> {
 
     fn function(&mut self, word: &Token) -> Read<Eval> {
         let name = self.lower(word);
-        self.eat(TokenKind::Open, Mode::Eval);
-        let arguments = self.list()?;
+        let open = self.expect(TokenKind::Open, Mode::Eval, "`(`")?;
+        let arguments = self.list(&open)?;
         Ok(Eval::Call { name, arguments, span: self.span_from(word.range.start) })
     }
 

@@ -151,7 +151,7 @@ impl Parser<'_> {
         let rest = self.text.get(open.range.end..).unwrap_or_default();
         let Some(len) = closing(rest) else {
             let message = "this parenthesis is not closed";
-            return Err(self.mistake(open.range, message, "close it with `)`"));
+            return Err(self.unbalanced(open.range, message, "close it with `)`"));
         };
         let written = &rest[..len];
         let start = open.range.end + written.len() - written.trim_start().len();

@@ -8,10 +8,14 @@
 //!         | "TERM(" token ")" | "CASE(" term ")" | value
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
+
+use rulestone_ir::{Diagnostic, Level};
 
 use super::{Failed, Parser, Read};
 use crate::spl::ast::{Name, Operator, Search, SearchValue, Spanned};
+use crate::spl::functions;
 use crate::spl::lexer::{Mode, Token, TokenKind, skip_space, unescape};
 
 /// How comparisons are written.
@@ -41,7 +45,7 @@ impl Parser<'_> {
             match next.kind {
                 TokenKind::Pipe | TokenKind::End | TokenKind::CloseBracket => Ok(search),
                 TokenKind::Close => {
-                    Err(self.mistake(next.range, "this parenthesis closes nothing", "remove it"))
+                    Err(self.unbalanced(next.range, "this parenthesis closes nothing", "remove it"))
                 }
                 _ if self.stops(&next, stops) => Ok(search),
                 _ => Err(self.unexpected(&next, "a search expression is expected")),
@@ -59,6 +63,7 @@ impl Parser<'_> {
     /// Terms with `AND`, or nothing, between. None at all is an expression too.
     fn search_and(&mut self, stops: &[&str]) -> Read<Search> {
         let mut parts = Vec::new();
+        let (mut and, mut or) = (None, None);
         loop {
             let next = self.peek(Mode::Search);
             match next.kind {
@@ -69,6 +74,7 @@ impl Parser<'_> {
                 _ if self.stops(&next, stops) => break,
                 _ if self.is_keyword(&next, "AND") => {
                     self.take(next.clone());
+                    and = and.or(self.written_once(&next));
                     let behind = self.peek(Mode::Search);
                     let ends = self.ends_expression(&behind) || self.stops(&behind, stops);
                     if parts.is_empty() || ends {
@@ -76,26 +82,40 @@ impl Parser<'_> {
                         return Err(self.unexpected(&next, help));
                     }
                 }
-                _ => parts.push(self.search_or(stops)?),
+                _ => parts.push(self.search_or(stops, &mut or)?),
             }
+        }
+        if let (Some(and), Some(or)) = (and, or) {
+            let message = "`AND` and `OR` stand at one level: here `OR` binds first, and `where` \
+                would have it the other way round";
+            let help = "put in parentheses what belongs together";
+            let at = and.start.min(or.start)..and.end.max(or.end);
+            self.note("mixed-boolean", at, message.to_owned(), help);
         }
         Ok(joined(parts, Search::And))
     }
 
-    fn search_or(&mut self, stops: &[&str]) -> Read<Search> {
+    /// Where a token stands, unless a macro has brought it.
+    fn written_once(&self, token: &Token) -> Option<Range<usize>> {
+        self.expanded.is_written(token.range.clone()).then(|| token.range.clone())
+    }
+
+    /// `or` becomes the place of the first `OR`.
+    fn search_or(&mut self, stops: &[&str], or: &mut Option<Range<usize>>) -> Read<Search> {
         let mut parts = vec![self.search_not(stops)?];
         loop {
             let mut next = self.peek(Mode::Search);
             if next.kind == TokenKind::Comma {
                 let behind = self.behind(&next, Mode::Search);
                 if self.is_keyword(&behind, "OR") {
-                    self.comma(next);
+                    self.comma_before_or(next);
                     next = behind;
                 }
             }
             if !self.is_keyword(&next, "OR") {
                 return Ok(joined(parts, Search::Or));
             }
+            *or = or.take().or(self.written_once(&next));
             self.take(next);
             parts.push(self.search_not(stops)?);
         }
@@ -139,7 +159,7 @@ impl Parser<'_> {
         let inner = self.nested(|parser| parser.search_and(&[]))?;
         if !self.eat(TokenKind::Close, Mode::Search) {
             let message = "this parenthesis is not closed";
-            return Err(self.mistake(open.range, message, "close it with `)`"));
+            return Err(self.unbalanced(open.range, message, "close it with `)`"));
         }
         Ok(inner)
     }
@@ -173,12 +193,54 @@ impl Parser<'_> {
                 _ => {}
             }
         }
-        if plain && ["and", "or", "not"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
-            let message = format!("`{text}` is a word that events must have, and no operator");
-            let help = format!("write `{}`", text.to_ascii_uppercase());
-            self.note("lowercase-operator", first.range.clone(), message, &help);
+        if plain {
+            self.look_at_word(&first, &next);
         }
         Ok(Search::Term(self.search_value(&first)))
+    }
+
+    /// What a word that stands by itself was perhaps meant to be.
+    fn look_at_word(&mut self, word: &Token, next: &Token) {
+        let text = word.inner(self.text);
+        let adjacent = next.range.start == word.range.end;
+        if ["and", "or", "not"].iter().any(|own| text.eq_ignore_ascii_case(own)) {
+            self.lower_case(word);
+        } else if next.kind == TokenKind::Open && adjacent && is_function(text) {
+            let message = format!("`{text}` is a word that events must have, and not called");
+            self.note("function-in-search", word.range.clone(), message, "use `where`");
+        } else if next.kind == TokenKind::Open && adjacent && glued(text).is_some() {
+            let message = format!("`{text}` is one word, which events must have");
+            let help = "put a blank behind the operator";
+            self.note("glued-operator", word.range.clone(), message, help);
+        } else if next.kind == TokenKind::Text && adjacent && self.is_name_with_sign(word) {
+            let message = format!("`{text}` is a word that events must have, and no comparison");
+            let name = text.trim_end_matches(|c: char| !c.is_alphanumeric());
+            let help = format!("write `{name}=` before the value");
+            self.note("glued-operator", word.range.clone(), message, &help);
+        }
+    }
+
+    /// Whether a word is the name of a field and perhaps a sign that is no comparison: `uri_path-`.
+    /// Behind a quote it is inside of what should be a phrase.
+    fn is_name_with_sign(&self, word: &Token) -> bool {
+        let text = word.inner(self.text);
+        let name = text.trim_end_matches(['-', '~', '+']);
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let before = self.text.get(..word.range.start).unwrap_or_default();
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(plain)
+            && text.len() <= name.len() + 1
+            && !before.ends_with('"')
+    }
+
+    fn lower_case(&mut self, word: &Token) {
+        let text = word.inner(self.text);
+        let message = format!("`{text}` is a word that events must have, and no operator");
+        let (span, new) = (self.span(word.range.clone()), text.to_ascii_uppercase());
+        let diagnostic = Diagnostic::new(Level::Note, "lower-case-boolean", message, span)
+            .with_help(format!("write `{new}`"));
+        let diagnostic = self.with_edit(diagnostic, (word.range.clone(), &new));
+        self.diagnostics.push(diagnostic);
     }
 
     fn comparison(&mut self, field: &Token, sign: Token) -> Read<Search> {
@@ -217,9 +279,9 @@ impl Parser<'_> {
         self.take(next.clone());
         let value = self.search_value(&next);
         let called = self.text.get(next.range.end..).unwrap_or_default().starts_with('(');
-        if called && next.kind == TokenKind::Word {
+        if called && is_function(&value.text) && next.kind == TokenKind::Word {
             let message = format!("`{}` is taken for a value, and not called", value.text);
-            self.note("call-in-search", next.range, message, "use `where`");
+            self.note("function-in-search", next.range, message, "use `where`");
         }
         Ok(Search::Compare { field, operator, value })
     }
@@ -246,7 +308,7 @@ impl Parser<'_> {
                 TokenKind::Comma => self.take(next),
                 TokenKind::End | TokenKind::Pipe => {
                     let message = "this parenthesis is not closed";
-                    return Err(self.mistake(open.range, message, "close it with `)`"));
+                    return Err(self.unbalanced(open.range, message, "close it with `)`"));
                 }
                 _ => return Err(self.unexpected(&next, "a value is expected")),
             }
@@ -283,7 +345,7 @@ impl Parser<'_> {
                 }
                 TokenKind::End | TokenKind::Pipe => {
                     let message = "this parenthesis is not closed";
-                    return Err(self.mistake(open.range, message, "close it with `)`"));
+                    return Err(self.unbalanced(open.range, message, "close it with `)`"));
                 }
                 _ => return Err(self.unexpected(&next, "a value is expected")),
             }
@@ -306,9 +368,13 @@ impl Parser<'_> {
         let rest = self.text.get(open.range.end..).unwrap_or_default();
         let Some(len) = closing(rest) else {
             let message = "this parenthesis is not closed";
-            return Err(self.mistake(open.range, message, "close it with `)`"));
+            return Err(self.unbalanced(open.range, message, "close it with `)`"));
         };
         let written = &rest[..len];
+        if written.contains("TERM(") {
+            let message = "this parenthesis is not closed before the next `TERM(`";
+            return Err(self.unbalanced(open.range, message, "close it with `)`"));
+        }
         let inner = written.trim();
         let start = open.range.end + written.len() - written.trim_start().len();
         let inner = inner.strip_prefix('"').and_then(|i| i.strip_suffix('"')).unwrap_or(inner);
@@ -322,7 +388,20 @@ impl Parser<'_> {
 
     fn comma(&mut self, comma: Token) {
         let message = "a comma between search terms is taken for a blank".to_owned();
-        self.note("search-comma", comma.range.clone(), message, "write `AND` or `OR`");
+        self.note("comma-in-search", comma.range.clone(), message, "write `AND` or `OR`");
+        self.take(comma);
+    }
+
+    /// The comma of `(".exe", OR ".dll")`.
+    fn comma_before_or(&mut self, comma: Token) {
+        let message = "a comma between search terms is taken for a blank";
+        let span = self.span(comma.range.clone());
+        let mut diagnostic = Diagnostic::new(Level::Note, "comma-in-search", message, span)
+            .with_help("remove it: `OR` follows");
+        if let Some(edit) = self.edit(comma.range.clone(), "") {
+            diagnostic = diagnostic.with_fix("remove the comma", vec![edit]);
+        }
+        self.diagnostics.push(diagnostic);
         self.take(comma);
     }
 
@@ -376,6 +455,20 @@ pub(super) fn closing(rest: &str) -> Option<usize> {
         }
     }
     None
+}
+
+/// Whether there is a function of that name that a condition could be.
+fn is_function(word: &str) -> bool {
+    functions::find(&word.to_ascii_lowercase()).is_some()
+}
+
+/// An operator and the word that is glued to it: `ANDmatch`, `ORTERM`.
+pub(super) fn glued(word: &str) -> Option<(&str, &str)> {
+    let operators = ["AND", "OR", "NOT", "and", "or", "not"];
+    let apart = |operator: &&str| word.split_at_checked(operator.len());
+    let parts = operators.iter().filter(|own| word.starts_with(**own)).filter_map(apart);
+    let mut parts = parts.filter(|(_, rest)| ["TERM", "CASE"].contains(rest) || is_function(rest));
+    parts.next()
 }
 
 fn joined(mut parts: Vec<Search>, join: fn(Vec<Search>) -> Search) -> Search {

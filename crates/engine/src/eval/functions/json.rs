@@ -384,6 +384,15 @@ pub(super) fn elements(arguments: &Arguments<'_>, _: &Ready) -> Value {
     }
 }
 
+/// An empty JSON list has no elements: it makes null.
+pub(super) fn elements_of(arguments: &Arguments<'_>, ready: &Ready) -> Value {
+    let Value::String(text) = &*arguments[0] else { return arguments[0].clone().into_owned() };
+    match text.trim_start().starts_with('[') {
+        true if parse(text).is_some() => elements(arguments, ready),
+        _ => arguments[0].clone().into_owned(),
+    }
+}
+
 pub(super) fn of_list(arguments: &Arguments<'_>, _: &Ready) -> Value {
     if arguments[0].is_null() {
         return Value::Null;

@@ -141,6 +141,52 @@ fn expand<'t>(with: &str, group: impl Fn(usize) -> &'t str, out: &mut String) {
     out.push_str(rest);
 }
 
+/// An empty text is nowhere.
+pub(super) fn replace_text(arguments: &Arguments<'_>, _: &Ready) -> Value {
+    let [text, part, with] = [0, 1, 2].map(|at| text_at(arguments, at));
+    let (Some(text), Some(part), Some(with)) = (text, part, with) else { return Value::Null };
+    if part.is_empty() {
+        return Value::String(text.into_owned());
+    }
+    let grown = with.len().saturating_sub(part.len());
+    let length = text.len() + grown.saturating_mul(text.matches(&*part).count());
+    bounded(length, || text.replace(&*part, &with))
+}
+
+/// Places count characters. An empty text is where one begins to look.
+pub(super) fn position(arguments: &Arguments<'_>, _: &Ready) -> Value {
+    let (Some(part), Some(text)) = (text_at(arguments, 0), text_at(arguments, 1)) else {
+        return Value::Null;
+    };
+    let from = match arguments.get(2) {
+        None => 1,
+        Some(_) => integer_at(arguments, 2).unwrap_or(1).max(1),
+    };
+    let skipped = usize::try_from(from - 1).unwrap_or(usize::MAX);
+    let Some(start) = text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(skipped) else {
+        return Value::Integer(0);
+    };
+    let found = text[start..].find(&*part);
+    let place = found.map_or(0, |at| from + text[start..start + at].chars().count() as i64);
+    Value::Integer(place)
+}
+
+/// Place 0 is the first part, as 1 is.
+pub(super) fn split_part(arguments: &Arguments<'_>, _: &Ready) -> Value {
+    let (Some(text), Some(between)) = (text_at(arguments, 0), text_at(arguments, 1)) else {
+        return Value::Null;
+    };
+    let Some(place) = integer_at(arguments, 2) else { return Value::Null };
+    let from_end = place < 0;
+    let at = usize::try_from(place.unsigned_abs().max(1) - 1).unwrap_or(usize::MAX);
+    let part = match (between.is_empty(), from_end) {
+        (true, _) => (at == 0).then_some(&*text),
+        (false, false) => text.split(&*between).nth(at),
+        (false, true) => text.rsplit(&*between).nth(at),
+    };
+    Value::string(part.unwrap_or_default())
+}
+
 /// Bytes that are no UTF-8 become the replacement character.
 pub(super) fn url_decode(arguments: &Arguments<'_>, _: &Ready) -> Value {
     of_text(arguments, |text| {
@@ -184,6 +230,16 @@ pub(super) fn cidr_match(arguments: &Arguments<'_>, ready: &Ready) -> Value {
     let Some(network): Option<ipnet::IpNet> = network else { return Value::Null };
     let inside = reference::address(&arguments[1]).is_some_and(|ip| network.contains(&ip));
     Value::Bool(inside)
+}
+
+/// `-Σ p·log₂ p` over the characters of a text; 0 for none.
+pub(super) fn entropy(arguments: &Arguments<'_>, _: &Ready) -> Value {
+    let Some(text) = text_at(arguments, 0) else { return Value::Null };
+    let mut characters: Vec<char> = text.chars().collect();
+    characters.sort_unstable();
+    let count = characters.len() as f64;
+    let shares = characters.chunk_by(|a, b| a == b).map(|same| same.len() as f64 / count);
+    Value::Float(shares.map(|share| share * -share.log2()).sum::<f64>().max(0.0))
 }
 
 /// As hexadecimal text.

@@ -285,6 +285,9 @@ fn patterns() {
 #[test]
 fn digests() {
     check(&[
+        ("entropy(\"aabb\")", "1.0"),
+        ("entropy([\"abcd\", \"\"])", "[2.0, 0.0]"),
+        ("entropy(null)", "null"),
         ("md5(\"abc\")", "\"900150983cd24fb0d6963f7d28e17f72\""),
         ("sha1(\"abc\")", "\"a9993e364706816aba3e25717850c26c9cd0d89d\""),
         ("sha256(\"abc\")", "\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\""),
@@ -545,5 +548,41 @@ fn times_moved() {
         ("relative_time(1709629623, \"\")", "null"),
         ("relative_time(null, \"-1d\")", "null"),
         ("relative_time([0, 86400], \"-1d\")", "[-86400, 0]"),
+    ]);
+}
+
+#[test]
+fn texts_by_place_and_part() {
+    check(&[
+        ("replace_text(\"a.b.c\", \".\", \"--\")", "\"a--b--c\""),
+        ("replace_text(\"abc\", \"\", \"x\")", "\"abc\""),
+        ("replace_text(\"abc\", \"b\", \"\")", "\"ac\""),
+        ("replace_text(null, \"b\", \"\")", "null"),
+        ("replace_text([\"ab\", \"b\"], \"b\", \"x\")", "[\"ax\", \"x\"]"),
+        ("position(\"b\", \"abcb\")", "2"),
+        ("position(\"b\", \"abcb\", 3)", "4"),
+        ("position(\"é\", \"aéé\", 3)", "3"),
+        ("position(\"x\", \"abc\")", "0"),
+        ("position(\"a\", \"abc\", 9)", "0"),
+        ("position(\"\", \"abc\")", "1"),
+        ("position(null, \"abc\")", "null"),
+        ("split_part(\"a/b/c\", \"/\", 1)", "\"a\""),
+        ("split_part(\"a/b/c\", \"/\", 0)", "\"a\""),
+        ("split_part(\"a/b/c\", \"/\", -1)", "\"c\""),
+        ("split_part(\"a/b/c\", \"/\", 4)", "\"\""),
+        ("split_part(\"a/b\", \"\", 1)", "\"a/b\""),
+        ("split_part(null, \"/\", 1)", "null"),
+    ]);
+}
+
+#[test]
+fn elements_of_lists_and_of_json() {
+    check(&[
+        ("elements_of([\"a\", \"b\"])", "[\"a\", \"b\"]"),
+        ("elements_of(\"[1, 2]\")", "[1, 2]"),
+        ("elements_of(\"[]\")", "null"),
+        ("elements_of(\"[1\")", "\"[1\""),
+        ("elements_of(\"a\")", "\"a\""),
+        ("elements_of(null)", "null"),
     ]);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rulestone_ir::{BinBy, Expr, Function, RowStage, Target};
+use rulestone_ir::{BinBy, Diagnostic, Expr, Function, Level, RowStage, Target};
 
 use super::super::settings::Settings;
 use super::super::{Lowering, Rows, time};
@@ -32,6 +32,23 @@ pub(in crate::spl) fn bin(lowering: &mut Lowering<'_>, rows: Rows, command: &Com
         }
         _ => rows,
     }
+}
+
+/// Says once that no field is named, and that the last option can have it behind it.
+fn bare(lowering: &mut Lowering<'_>, settings: &[Setting], command: &Command) {
+    if lowering.diagnostics.iter().any(|own| own.code == "bare-bin") {
+        return;
+    }
+    let message = "no field is named: `_time` is meant";
+    let mut diagnostic = Diagnostic::new(Level::Note, "bare-bin", message, command.span)
+        .with_help("name it: `_time`");
+    if let (Some(last), Some(written)) = (settings.last(), lowering.written) {
+        let (span, old) = (last.value.span, &*last.value.value);
+        if let Some(edit) = written.edit(span, old, &format!("{old} _time")) {
+            diagnostic = diagnostic.with_fix("name `_time`", vec![edit]);
+        }
+    }
+    lowering.diagnostics.push(diagnostic);
 }
 
 /// A bin of numbers goes by where it starts and ends: `10-20`.
@@ -74,19 +91,18 @@ fn binned(
     command: &Command,
 ) -> Option<(Arc<str>, BinBy)> {
     let known = ["span", "bins", "minspan", "aligntime", "start", "end"];
-    let settings = lowering.settings(settings, &known, &[], command);
+    let options = lowering.settings(settings, &known, &[], command);
     let field: Arc<str> = match field {
         Some(field) => field.value.clone(),
         None => {
-            let message = "no field is named: `_time` is meant";
-            lowering.note_once("bin-of-time", message, command.span);
+            bare(lowering, settings, command);
             "_time".into()
         }
     };
     let of_time = &*field == "_time";
-    let by = width(lowering, &settings, of_time, command)?;
+    let by = width(lowering, &options, of_time, command)?;
     for option in ["minspan", "aligntime", "start", "end"] {
-        if let Some(value) = settings.get(option) {
+        if let Some(value) = options.get(option) {
             let message = format!("`{option}=` is not looked at");
             lowering.approximate("option-ignored", message, value.span);
         }

@@ -24,8 +24,12 @@ pub(in crate::spl) fn map(lowering: &mut Lowering<'_>, rows: Rows, command: &Com
     };
     let settings = lowering.settings(settings, &["maxsearches"], &[], command);
     let (text, fields) = marked(&search.value);
-    let mut pipeline =
-        parser::parse_at(&text, search.span, lowering.environment, lowering.diagnostics);
+    let mut pipeline = parser::parse_at(
+        &text,
+        search.span,
+        (lowering.schema, lowering.environment),
+        lowering.diagnostics,
+    );
     let mut on = Vec::new();
     let at = take_tests(&mut pipeline, &fields, &mut on);
     if is_marked(&pipeline) || (at.is_none() && !fields.is_empty()) {

@@ -8,6 +8,7 @@ use super::bins::BINS;
 use super::stats::{bin_time, key_names, measures, rename_key};
 use super::tables::input_table;
 use crate::spl::ast::{Command, Name, Search, Syntax, Tstats};
+use crate::spl::lint;
 
 /// The data model of what rules raise.
 const ALERTS: &str = "Risk";
@@ -71,6 +72,8 @@ fn counted(
 ) -> Rows {
     let mut rows = match &own.datamodel {
         Some(model) => {
+            let environment = lowering.environment;
+            lint::models::look(&model.value, command, environment, lowering.diagnostics);
             let prefix = prefix(own);
             model_rows(lowering, model, prefix.as_deref())
         }

@@ -7,6 +7,7 @@ use rulestone_ir::{
     RowMeasure, RowStage, Target, Window,
 };
 
+use super::super::columns::BINS_OF_TIME;
 use super::super::settings::{Settings, names};
 use super::super::{Lowering, Rows, bare, time};
 use crate::spl::aggregates;
@@ -56,9 +57,6 @@ fn keys(
     }
     (rows, by)
 }
-
-/// The column of bins of `_time`, which stays as it is for what is measured of it.
-const BINS_OF_TIME: &str = "_bin";
 
 pub(super) fn bin_time(
     lowering: &mut Lowering<'_>,
