@@ -1,5 +1,4 @@
-//! The public rules, where they are at hand: what is said about them, counted. Each verdict behind
-//! these figures was looked at by hand.
+//! The public rules, where they are at hand: what is said about them, counted.
 
 use std::path::Path;
 
