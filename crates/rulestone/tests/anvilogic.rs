@@ -161,6 +161,17 @@ fn published_searches_on_our_own_events() {
     fire_as_expected(&shared.join(PUBLISHED), true);
 }
 
+/// Whether the first of the values that are left in a line has `net use` in it.
+fn has_net_use(rest: &str) -> bool {
+    let value = match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split("\",").next(),
+        None => rest.split(',').next(),
+    };
+    let words: Vec<&str> = value.unwrap_or_default().split_whitespace().collect();
+    let text = words.join(" ").to_ascii_lowercase().replace("net.exe", "net");
+    text.contains("net use")
+}
+
 /// Of the labelled events those in which `netstat` is a word of the command or script: everything
 /// else needs the word `or`, or both spellings of the cmdlet. The query over processes, whose `or`
 /// is an operator, has `net use` too, and `net user`, which begins with it.
@@ -169,24 +180,24 @@ fn published_searches_on_labelled_events() {
     let Some(shared) = shared() else { return };
     let table = std::fs::read_to_string(shared.join("reference/t1049-events.csv"));
     let table = table.expect("a table");
-    let mut rows = table.lines().map(|line| line.splitn(9, ',').collect::<Vec<_>>()).skip(1);
+    let mut rows = table.lines().map(|line| line.splitn(14, ',').collect::<Vec<_>>()).skip(1);
     let mut expected: BTreeMap<(String, u64), BTreeSet<String>> = BTreeMap::new();
     let mut logs = BTreeSet::new();
     for row in &mut rows {
-        let [file, record, channel, _, _, _, _, kind, ..] = row[..] else { panic!("{row:?}") };
+        let [file, record, channel, _, _, _, _, kind, _, _, _, _, _, rest] = row[..] else {
+            panic!("{row:?}")
+        };
         let path = |name: &str| shared.join("corpora/events").join(name).display().to_string();
         logs.insert(PathBuf::from(path(file.split('!').next().expect("a file"))));
-        let fires: &[&str] = match channel.to_ascii_lowercase().as_str() {
-            "security" | "microsoft-windows-sysmon/operational" if kind.starts_with("net_use") => {
-                &["c"]
-            }
-            _ if kind != "netstat" => &[],
-            "security" => &["w", "c"],
-            "microsoft-windows-sysmon/operational" => &["s", "c"],
-            _ => &["p"],
+        let log = match channel.to_ascii_lowercase().as_str() {
+            "security" => "w",
+            "microsoft-windows-sysmon/operational" => "s",
+            _ => "p",
         };
+        let query = log != "p" && (kind == "netstat" || has_net_use(rest));
+        let fires = [(kind == "netstat").then_some(log), query.then_some("c")];
         let place = (path(file), record.parse().expect("a number"));
-        expected.insert(place, fires.iter().map(|&name| name.to_owned()).collect());
+        expected.insert(place, fires.into_iter().flatten().map(str::to_owned).collect());
     }
     let fired = fired(&shared.join(PUBLISHED), &logs.into_iter().collect::<Vec<_>>());
     for ((log, record), expected) in &expected {
