@@ -117,7 +117,7 @@ const OWN_FIELDS: &[&str] = &[
     "user_id",
 ];
 
-/// [`OWN_FIELDS`], for the page about them.
+/// The names whose meaning is our own definition, for the page about them.
 pub fn normalised_fields() -> &'static [&'static str] {
     OWN_FIELDS
 }
