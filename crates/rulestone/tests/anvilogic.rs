@@ -295,7 +295,7 @@ rule set takes the place of the one here.
 * A search runs every hour over the hour before, a query in SQL over the two hours it asks for: the armory names no schedule.
 * A search that reads a name of the table below is `approximate`, with the code `own-field`. Other names read as Splunk's
   add-ons give them (`rulestone debug view` shows how).
-* `TERM(EventCode=1)` also finds events kept as XML (note `classic-term`); `dnslookup` finds nothing offline (`needs-dns`).
+* `TERM(EventCode=1)` also finds events kept as XML (`classic-term`); `dnslookup` finds nothing offline (`needs-dns`).
 * Threat actors, software, weaknesses and the tests of Atomic Red Team that descriptions name are in the alerts, as
   `threat_actor`, `software`, `vulnerability` and `atomic_test` (`T1049-1`, as `Invoke-AtomicTest` takes it).
 

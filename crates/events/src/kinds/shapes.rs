@@ -94,7 +94,7 @@ pub(crate) struct Shapes {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Marks([u64; MARK_WORDS]);
 
-const MARK_WORDS: usize = 4;
+const MARK_WORDS: usize = 5;
 
 impl Marks {
     fn one(bit: usize) -> Marks {

@@ -198,7 +198,9 @@ impl Lowering<'_> {
         let term = test(self.raw(), term, Case::Insensitive, text.span);
         let Some(id) = classic_id(&text.value) else { return term };
         let message = format!("`TERM({})` also finds the events that are kept as XML", text.value);
-        self.note_once("classic-term", message, text.span);
+        if !self.diagnostics.iter().any(|said| said.code == "classic-term") {
+            self.approximate("classic-term", message, text.span);
+        }
         let id = SearchValue { text: id.into(), quoted: false, span: text.span };
         any([term, equals(&self.field("EventCode"), &id, Case::Insensitive)])
     }
