@@ -173,6 +173,7 @@ fn every_function_is_lowered() {
                 }
                 name if name.contains("like") || name == "regexp" => vec!["a", "'b'", "'i'"],
                 "regexp_count" => vec!["a", "'b'", "1", "'i'"],
+                "lag" | "lead" => vec!["a", "1", "0"],
                 "get_path" => vec!["a", "'b.c[0]'"],
                 "get" => vec!["a", "'b'"],
                 _ => vec!["a", "'b'", "c", "'d'"],

@@ -330,7 +330,8 @@ impl<M> Taker<'_, M> {
             let rule = program.rules()[*at as usize].rule;
             self.phase.checked.get(rule).copied().unwrap_or_default()
         };
-        !waiting.is_empty() && !(self.phase.any_checked && waiting.iter().any(is_checked))
+        let is_checked = self.phase.any_checked && waiting.iter().any(is_checked);
+        !waiting.is_empty() && !is_checked
     }
 }
 

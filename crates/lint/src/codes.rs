@@ -203,7 +203,7 @@ lints! {
     "absent-field" Suspicious
         "A field is used that no earlier command makes"
         "The command names a field that is not among the rows' fields at this place. The column stays empty.";
-    "bare-bin" Suspicious
+    "bare-bin" Harmless
         "bin without a field"
         "`bin span=1s` does not say what to put into bins. The documentation asks for a field; `_time` is what is \
          meant and what is taken here.";

@@ -2,7 +2,7 @@
 //!
 //! Two sources: the diagnostics that a language makes while it reads a rule, as far as their codes
 //! stand in the table [`LINTS`], and checks of what the rule means, which are the same for every
-//! language. [`check`] takes a ledger and returns a [`Report`]; [`mend`] applies the repairs that are
+//! language. [`check()`] takes a ledger and returns a [`Report`]; [`mend()`] applies the repairs that are
 //! certain; [`render`] writes both down.
 
 mod check;

@@ -31,24 +31,27 @@ impl Mended {
             return String::new();
         }
         let diff = similar::TextDiff::from_lines(&*self.before, &self.after);
-        diff.unified_diff().header(&self.path, &self.path).to_string()
+        // A name with blanks in it ends at a tab.
+        let end = if self.path.contains(char::is_whitespace) { "\t" } else { "" };
+        let name = format!("{}{end}", self.path);
+        diff.unified_diff().header(&name, &name).to_string()
     }
 }
 
 /// Applies the repairs of a report, one after the other. After each the file is read anew: a repair
 /// whose remark is still there, or that makes a rule worse, is taken back.
 pub fn mend(ledger: &Ledger, report: &Report, environment: &Environment) -> Vec<Mended> {
-    let mut files: BTreeMap<&Arc<str>, (&Arc<str>, Vec<(&Fix, &str)>)> = BTreeMap::new();
+    let mut files: BTreeMap<&Arc<str>, Broken<'_>> = BTreeMap::new();
     for remark in &report.remarks {
         let entry = &ledger.entries[remark.entry];
         let (Some(fix), Some(text)) = (&remark.diagnostic.fix, &entry.text) else { continue };
         let file = files.entry(&entry.origin.path);
-        let (_, fixes) = file.or_insert_with(|| (text, Vec::new()));
+        let Broken { fixes, .. } = file.or_insert_with(|| Broken { text, fixes: Vec::new() });
         if !fixes.iter().any(|(other, _)| *other == &**fix) {
             fixes.push((&**fix, remark.diagnostic.code));
         }
     }
-    let made = files.into_iter().map(|(path, (before, fixes))| {
+    let made = files.into_iter().map(|(path, Broken { text: before, fixes })| {
         let mut file = File::new(path, before, environment);
         let applied = fixes.iter().filter(|(fix, code)| file.apply(fix, code)).count();
         let refused = fixes.len() - applied;
@@ -56,6 +59,12 @@ pub fn mend(ledger: &Ledger, report: &Report, environment: &Environment) -> Vec<
         Mended { path: path.clone(), before: before.clone(), after, applied, refused }
     });
     made.collect()
+}
+
+/// A file and its repairs, each with the code of its remark.
+struct Broken<'r> {
+    text: &'r Arc<str>,
+    fixes: Vec<(&'r Fix, &'static str)>,
 }
 
 /// A file on its way.
@@ -143,7 +152,8 @@ mod tests {
 
     #[test]
     fn edits_do_not_overlap() {
-        let cases: [(&[(usize, usize, &str)], Option<&str>); 6] = [
+        type Edits<'e> = &'e [(usize, usize, &'e str)];
+        let cases: [(Edits<'_>, Option<&str>); 6] = [
             (&[], Some("abcdé")),
             (&[(0, 1, "x"), (1, 2, "yy")], Some("xyycdé")),
             (&[(2, 2, "-")], Some("ab-cdé")),

@@ -141,15 +141,11 @@ fn searches_and_their_remarks() {
         (
             "EventCode=4688 (\"netstat\" OR \"Get-NetTCPConnection\") \
              | regex process=\"(?i)netstat|Get-TCPConnection\"",
-            Ability::CannotTell,
+            Ability::Can,
             &["near-miss suspicious"],
         ),
         ("dest_port=70000", Ability::Can, &["value-outside-type suspicious"]),
-        (
-            "netstat | regex process=\"Netstat\"",
-            Ability::CannotTell,
-            &["case-after-caseless suspicious"],
-        ),
+        ("netstat | regex process=\"Netstat\"", Ability::Can, &["case-after-caseless suspicious"]),
     ];
     for (search, ability, expected) in cases {
         let ledger = read(&[("search.spl", search)]);

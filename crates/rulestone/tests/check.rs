@@ -4,19 +4,19 @@ use std::process::{Command, Output};
 
 fn rulestone(folder: &tempfile::TempDir, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rulestone"));
-    command.current_dir(folder.path()).args(arguments).output().unwrap()
+    command.current_dir(folder.path()).args(arguments).output().expect("the program")
 }
 
 fn text(output: &[u8]) -> String {
-    String::from_utf8(output.to_vec()).unwrap()
+    String::from_utf8(output.to_vec()).expect("text")
 }
 
 /// A folder with a rule that can fire and one that cannot.
 fn rules() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("rules")).expect("a folder");
     let write = |name: &str, text: &str| {
-        std::fs::write(folder.path().join("rules").join(name), text).unwrap();
+        std::fs::write(folder.path().join("rules").join(name), text).expect("a file");
     };
     write("can.spl", "EventCode=4688 process=*whoami*\n");
     write("never.spl", "EventCode=4688 | where EventCode=4104\n");

@@ -117,7 +117,7 @@ const OWN_FIELDS: &[&str] = &[
     "user_id",
 ];
 
-/// [`OWN_FIELDS`], for the page about them.
+/// The names whose meaning is our own definition, for the page about them.
 pub fn normalised_fields() -> &'static [&'static str] {
     OWN_FIELDS
 }
@@ -170,7 +170,6 @@ impl Reader<'_> {
             return self.reading(Meta::default(), origin, None);
         }
         let lowered = self.logic(root, environment, &mut origin);
-        self.own_fields(root, lowered.as_ref());
         let meta = meta(root);
         if meta.title.is_empty() {
             let message = "the detection has no title";
@@ -210,26 +209,31 @@ impl Reader<'_> {
         let written = Some(Written { file: self.file, quoting });
         let schema = Schema::Anvilogic;
         let text = Text { search, place: &place, clock, schema, written };
-        read(&text, environment, &mut self.diagnostics)
+        let lowered = read(&text, environment, &mut self.diagnostics)?;
+        if *language == Language::Spl {
+            self.own_fields(search, &places, &lowered);
+        }
+        Some(lowered)
     }
 
-    /// Says which of the names that a search reads are by our own definition.
-    fn own_fields(&mut self, root: &Node<'_>, lowered: Option<&Lowered>) {
-        let Some(lowered) = lowered else { return };
+    /// Says which of the names that a search reads are by our own definition, at the first of them.
+    /// The columns of tables that queries read are what `snowflake` says they are.
+    fn own_fields(&mut self, search: &str, places: &Places, lowered: &Lowered) {
         let own = lowered.reads.iter().filter(|name| OWN_FIELDS.contains(&name.as_str()));
         let own: Vec<&String> = own.collect();
         let mut names: Vec<String> =
             own.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-        if names.is_empty() {
-            return;
-        }
         if let Some(more) = own.len().checked_sub(NAMED).filter(|more| *more > 0) {
             names.push(format!("{more} more"));
         }
-        let span = root.get("logic").map_or(root.span, |node| node.span);
-        let message = format!("what {} hold is our definition", names.join(", "));
-        let help = "see `docs/anvilogic.md`";
-        self.say(Level::Approximate, "own-field", span, message, help);
+        let starts = own.iter().filter_map(|name| Some((search.find(name.as_str())?, name.len())));
+        let (start, len) = starts.min().unwrap_or_default();
+        if !names.is_empty() {
+            let span = places.span(start..start + len);
+            let message = format!("what {} hold is our definition", names.join(", "));
+            let help = "see `docs/anvilogic.md`";
+            self.say(Level::Approximate, "own-field", span, message, help);
+        }
     }
 
     /// Puts the reading together. A detection without id goes by its title, one without title by

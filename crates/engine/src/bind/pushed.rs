@@ -191,7 +191,7 @@ impl Pushing<'_> {
     }
 
     /// The table whose rows an input has, with the names that its columns have there.
-    fn table(&self, input: Input, deepest: usize) -> Option<(&Table, Vec<(Arc<str>, usize)>)> {
+    fn table(&self, input: Input, deepest: usize) -> Option<(&Table, Names)> {
         match input {
             Input::Source(at) => {
                 let Source::Table { table, .. } = self.rule.sources.get(at)? else { return None };
@@ -217,13 +217,11 @@ impl Pushing<'_> {
     }
 }
 
+/// Names with the columns of a table that they stand for.
+type Names = Vec<(Arc<str>, usize)>;
+
 /// Renames a column of a table; `None` where rows that lack it keep what the other was.
-fn rename(
-    names: &mut Vec<(Arc<str>, usize)>,
-    old: &Arc<str>,
-    new: &Arc<str>,
-    absent: AbsentSource,
-) -> Option<()> {
+fn rename(names: &mut Names, old: &Arc<str>, new: &Arc<str>, absent: AbsentSource) -> Option<()> {
     let at = names.iter().find(|(name, _)| name == old).map(|(_, at)| *at);
     if old == new || (absent == AbsentSource::Nothing && at.is_none()) {
         return Some(());

@@ -69,6 +69,8 @@ enum Column {
 #[derive(Debug)]
 enum Step<'r> {
     Writes(Vec<NamePattern>),
+    /// Writes these where they are there.
+    Changes(Vec<NamePattern>),
     Keeps(&'r Project),
     Drops(&'r Project),
     /// Rows are made anew, with its keys and measures alone.
@@ -95,6 +97,12 @@ impl<'r> Steps<'r> {
             let is_dropped = match step {
                 Step::Writes(patterns) => {
                     if named(patterns) {
+                        column = Column::Written(at, false);
+                    }
+                    continue;
+                }
+                Step::Changes(patterns) => {
+                    if named(patterns) && column != Column::Gone {
                         column = Column::Written(at, false);
                     }
                     continue;
@@ -179,8 +187,18 @@ impl<'r> Steps<'r> {
                 let into = lookup.output.iter().map(|output| output.into.clone());
                 Step::Writes(into.map(NamePattern::new).collect())
             }
+            RowStage::Fill { fields: FillFields::All, .. } => {
+                Step::Changes(vec![NamePattern::new("*")])
+            }
+            RowStage::Locate { prefix, .. } => {
+                let names = LOCATED.iter().map(|name| NamePattern::new(format!("{prefix}{name}")));
+                Step::Writes(names.collect())
+            }
             RowStage::Window(window) => {
-                Step::Writes(window.measures.iter().map(|measure| measure.into.clone()).collect())
+                let into = window.measures.iter().map(|measure| measure.into.clone()).collect();
+                // A row that lacks a key is in no group, and nothing is measured of it.
+                let grouped = window.by.iter().all(|key| self.column(key) != Column::Gone);
+                if grouped { Step::Writes(into) } else { Step::Changes(into) }
             }
             RowStage::Project(project) => match project.mode {
                 Keep::Keep => Step::Keeps(project),
@@ -216,6 +234,10 @@ fn written<'r>(name: &Arc<str>) -> Step<'r> {
     // A name with a star in it is no pattern here, and one more name does no harm.
     Step::Writes(vec![NamePattern::new(name.clone())])
 }
+
+/// What a stage that locates an address writes behind its prefix.
+const LOCATED: &[&str] =
+    &["City", "Country", "Region", "lat", "lon", "Continent", "MetroCode", "Timezone"];
 
 /// Whether a measure is one value.
 fn is_one(function: Aggregator) -> bool {

@@ -285,8 +285,8 @@ fn patterns() {
 #[test]
 fn digests() {
     check(&[
-        ("entropy(\"aabb\")", "1.0"),
-        ("entropy([\"abcd\", \"\"])", "[2.0, 0.0]"),
+        ("entropy(\"aabb\")", "1"),
+        ("entropy([\"abcd\", \"\"])", "[2, 0]"),
         ("entropy(null)", "null"),
         ("md5(\"abc\")", "\"900150983cd24fb0d6963f7d28e17f72\""),
         ("sha1(\"abc\")", "\"a9993e364706816aba3e25717850c26c9cd0d89d\""),
