@@ -70,7 +70,7 @@ fn kinds(views: &Views, table: &str) -> String {
     let mut labels: Vec<String> = Vec::new();
     for kind in kinds {
         let stands_in = if kind.stand_in.is_some() { " (in its place)" } else { "" };
-        let label = kind.kinds.iter().map(|own| own.label()).max_by_key(String::len);
+        let label = kind.kinds.last().map(rulestone_events::KindMatch::label);
         let label = format!("{}{stands_in}", label.unwrap_or_default());
         if !labels.contains(&label) {
             labels.push(label);
