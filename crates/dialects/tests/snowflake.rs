@@ -5,23 +5,23 @@
 //! and what is said (`.diag`), of `lowered` the sources and stages (`.ir`).
 //! `UPDATE_GOLDEN=1 cargo test` writes them anew.
 
+mod cases;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cases::{BETWEEN, wrong_inputs};
 use proptest::prelude::*;
 use rulestone_dialects::Environment;
 use rulestone_dialects::containers::yaml::{self, Node, Places};
 use rulestone_dialects::snowflake::{Lowered, Text, functions, print_ast, print_tokens, read};
 use rulestone_ir::{
-    Clock, Diagnostic, Formula, Input, Language, Level, Meta, Origin, Rule, Schema, Source, Span,
-    Status, Table, Trigger, Vendor, print_rule,
+    Clock, Diagnostic, Formula, Language, Level, Meta, Origin, Rule, Schema, Source, Span, Status,
+    Table, Trigger, Vendor, print_rule,
 };
-
-/// The line between two queries of a case.
-const BETWEEN: &str = "---\n";
 
 fn folder(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snowflake").join(kind)
@@ -351,22 +351,7 @@ fn check_query(text: &str) -> Result<(), TestCaseError> {
         prop_assert!(text.get(span.start..span.end).is_some(), "{diagnostic:?}");
     }
     let Some(lowered) = lowered else { return Ok(()) };
-    // Every stage but the last is read by a later one, and reads what stands before it.
-    let stages = lowered.stages.len();
-    let mut read = vec![false; stages];
-    for (at, stage) in lowered.stages.iter().enumerate() {
-        for input in &stage.inputs {
-            match *input {
-                Input::Source(source) => prop_assert!(source < lowered.sources.len()),
-                Input::Stage(other) => {
-                    prop_assert!(other < at, "{text}");
-                    read[other] = true;
-                }
-            }
-        }
-    }
-    prop_assert!(read.iter().take(stages.saturating_sub(1)).all(|read| *read), "{text}");
-    prop_assert!(stages > 0 || lowered.sources.len() == 1, "{text}");
+    prop_assert_eq!(wrong_inputs(&lowered), None, "{}", text);
     // What is asked of events is tests, each at a place.
     for source in &lowered.sources {
         if let Source::Events { filter, .. } = source {

@@ -2,39 +2,26 @@
 //! and `NAME.ir` beside it the sources and stages of each, what is said about it and the fields
 //! that it reads. `UPDATE_GOLDEN=1 cargo test` writes them anew.
 
+mod cases;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cases::{BETWEEN, golden, wrong_inputs};
 use proptest::prelude::*;
 use rulestone_dialects::spl::{Lowered, Text, aggregates, commands, functions, read};
 use rulestone_dialects::{Environment, Macro};
 use rulestone_ir::{
-    Clock, Diagnostic, Duration, Input, Language, Matching, Meta, Origin, Rule, Schema, Span,
-    Status, Table, Trigger, Vendor, print_rule,
+    Clock, Diagnostic, Duration, Language, Matching, Meta, Origin, Rule, Schema, Span, Status,
+    Table, Trigger, Vendor, print_rule,
 };
-
-/// The line between two searches of a case.
-const BETWEEN: &str = "---\n";
 
 #[test]
 fn golden_files() {
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let mut wrong = Vec::new();
-    for input in inputs() {
-        let text = std::fs::read_to_string(&input).unwrap();
-        let found: Vec<String> = text.split(BETWEEN).map(print).collect();
-        let found = found.join(BETWEEN);
-        let path = input.with_extension("ir");
-        if update {
-            std::fs::write(&path, found).unwrap();
-        } else if std::fs::read_to_string(&path).unwrap_or_default() != found {
-            wrong.push(format!("{}:\n{found}", path.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "not as recorded:\n{}", wrong.join("\n"));
+    golden(&inputs(), "ir", &print);
 }
 
 /// Every command that runs has a case.
@@ -237,23 +224,7 @@ proptest! {
             prop_assert!(text.get(span.start..span.end).is_some(), "{diagnostic:?}");
         }
         let Some(lowered) = lowered else { return Ok(()) };
-        // Every stage but the last is read by a later one, and reads what stands before it.
-        let stages = lowered.stages.len();
-        let mut read = vec![false; stages];
-        for (at, stage) in lowered.stages.iter().enumerate() {
-            for input in &stage.inputs {
-                match *input {
-                    Input::Source(source) => prop_assert!(source < lowered.sources.len()),
-                    Input::Stage(other) => {
-                        prop_assert!(other < at, "{text}");
-                        read[other] = true;
-                    }
-                }
-            }
-        }
-        prop_assert!(read.iter().take(stages.saturating_sub(1)).all(|read| *read), "{text}");
-        prop_assert!(!lowered.sources.is_empty());
-        prop_assert!(stages > 0 || lowered.sources.len() == 1, "{text}");
+        prop_assert_eq!(wrong_inputs(&lowered), None, "{}", text);
         print_rule(&rule(lowered));
     }
 }

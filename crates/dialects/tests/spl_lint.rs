@@ -2,18 +2,18 @@
 //! between, and `NAME.out` beside it what is said of each and what a repair makes of it.
 //! `UPDATE_GOLDEN=1 cargo test` writes them anew.
 
+mod cases;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cases::{BETWEEN, golden};
 use rulestone_dialects::spl::{Text, read};
 use rulestone_dialects::{Environment, Macro, Quoting, Written};
 use rulestone_ir::{Clock, Diagnostic, Level, Matching, Schema, Span, Table};
-
-/// The line between two searches of a case.
-const BETWEEN: &str = "---\n";
 
 /// The codes that have a case here.
 const CODES: [&str; 22] = [
@@ -43,20 +43,7 @@ const CODES: [&str; 22] = [
 
 #[test]
 fn golden_files() {
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let mut wrong = Vec::new();
-    for input in inputs() {
-        let text = std::fs::read_to_string(&input).unwrap();
-        let found: Vec<String> = text.split(BETWEEN).map(print).collect();
-        let found = found.join(BETWEEN);
-        let path = input.with_extension("out");
-        if update {
-            std::fs::write(&path, found).unwrap();
-        } else if std::fs::read_to_string(&path).unwrap_or_default() != found {
-            wrong.push(format!("{}:\n{found}", path.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "not as recorded:\n{}", wrong.join("\n"));
+    golden(&inputs(), "out", &print);
 }
 
 /// Every code has a case and is documented.
