@@ -5,6 +5,7 @@
 
 mod node;
 mod pushed;
+mod served;
 mod summary;
 mod traced;
 
@@ -37,7 +38,7 @@ pub struct Plan {
     pub(crate) fields: Vec<FieldMatcher>,
     probes: Vec<ProbeUse>,
     pairs: Vec<Predicate>,
-    programs: Mutex<HashMap<Arc<Kind>, Arc<Program>, RandomState>>,
+    programs: Mutex<Programs>,
     strata: Strata,
     /// For each rule, who reads its findings.
     readers: Vec<Vec<Reader>>,
@@ -47,6 +48,9 @@ pub struct Plan {
     pipes: Vec<Option<Pipe>>,
     pub(crate) pipelines: PipelineSettings,
 }
+
+/// Programs by kind, and by the stratum that all their rules are above of.
+type Programs = HashMap<(Arc<Kind>, Option<usize>), Arc<Program>, RandomState>;
 
 /// A stage that reads what a rule finds, or lets through.
 pub(crate) struct Reader {
@@ -146,6 +150,8 @@ pub(crate) enum Reads {
     Everything { matcher: usize },
     /// The event's own text, alone or with fields.
     Rendered { matcher: usize, expr: Expr },
+    /// The event's own text alone, where it is made of its values.
+    Text { matcher: usize },
 }
 
 impl Plan {
@@ -261,13 +267,19 @@ impl Plan {
 
     /// The program for a kind, made on first sight.
     pub fn program(&self, kind: &Arc<Kind>) -> Arc<Program> {
+        self.program_above(kind, None)
+    }
+
+    /// The same with those rules alone that are above a stratum.
+    pub(crate) fn program_above(&self, kind: &Arc<Kind>, above: Option<usize>) -> Arc<Program> {
         let lock = || self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(program) = lock().get(kind) {
+        let key = (kind.clone(), above);
+        if let Some(program) = lock().get(&key) {
             return program.clone();
         }
         // Two threads may make the same program; they are equal.
-        let program = Arc::new(Program::new(self, kind));
-        lock().entry(kind.clone()).or_insert(program).clone()
+        let program = Arc::new(Program::new(self, kind, above));
+        lock().entry(key).or_insert(program).clone()
     }
 
     /// Makes ready, on some threads, what otherwise is made when the first value comes: for logs
@@ -325,10 +337,12 @@ fn readers(rules: &[Arc<Rule>], strata: &Strata) -> Vec<Vec<Reader>> {
     readers
 }
 
-/// Numbers probes: equal tests of equal fields are one probe, in whatever rules they stand.
+/// Numbers probes: equal tests of fields of one name are one probe, in whatever rules they stand.
+/// What a name reads is said by a rule's own schema, and mostly it is the same.
 #[derive(Default)]
 struct Builder {
-    fields: HashMap<Field, usize, RandomState>,
+    /// By name; `None` for any field.
+    fields: HashMap<Option<Arc<str>>, usize, RandomState>,
     probes: Vec<Vec<Probe>>,
     uses: Vec<ProbeUse>,
     by_key: HashMap<Vec<u8>, u32, RandomState>,
@@ -374,7 +388,11 @@ impl Builder {
 
     fn probe(&mut self, predicate: &Predicate) -> u32 {
         let next = self.probes.len();
-        let field = *self.fields.entry(predicate.field.clone()).or_insert(next);
+        let name = match &predicate.field {
+            Field::Named { name, .. } => Some(name.clone()),
+            Field::Any => None,
+        };
+        let field = *self.fields.entry(name.clone()).or_insert(next);
         if field == next {
             self.probes.push(Vec::new());
         }
@@ -384,10 +402,6 @@ impl Builder {
         }
         let id = self.uses.len() as u32;
         self.by_key.insert(key, id);
-        let name = match &predicate.field {
-            Field::Named { name, .. } => Some(name.clone()),
-            Field::Any => None,
-        };
         self.uses.push(ProbeUse { field, name, weight: weight(&predicate.test) });
         let Predicate { test, case, elements, .. } = predicate.clone();
         self.probes[field].push(Probe { id, test, case, elements });
@@ -426,8 +440,8 @@ fn weight(test: &Test) -> u32 {
 }
 
 impl Program {
-    fn new(plan: &Plan, kind: &Arc<Kind>) -> Program {
-        let mut binder = Binder::new(plan, kind);
+    fn new(plan: &Plan, kind: &Arc<Kind>, above: Option<usize>) -> Program {
+        let mut binder = Binder::new(plan, kind, above);
         for scope in &plan.scopes {
             for (at, scope_kind) in ScopeKind::serving(&scope.kinds, kind) {
                 binder.bind_scope(scope, scope_kind, &scope.when[at]);
@@ -513,7 +527,7 @@ impl Reads {
         match self {
             Reads::Value { expr, .. } => expr.inputs(),
             Reads::Pair { left, right, .. } => [left.inputs(), right.inputs()].concat(),
-            Reads::Everything { .. } | Reads::Rendered { .. } => Vec::new(),
+            Reads::Everything { .. } | Reads::Rendered { .. } | Reads::Text { .. } => Vec::new(),
         }
     }
 }
@@ -530,6 +544,7 @@ enum Resolved {
 struct Binder<'p> {
     plan: &'p Plan,
     kind: &'p Kind,
+    above: Option<usize>,
     columns: Vec<BoundColumn>,
     column_of: HashMap<(usize, String), usize, RandomState>,
     /// What a field is, by its place in the plan and the entry that says how it reads.
@@ -540,10 +555,11 @@ struct Binder<'p> {
 }
 
 impl<'p> Binder<'p> {
-    fn new(plan: &'p Plan, kind: &'p Kind) -> Self {
+    fn new(plan: &'p Plan, kind: &'p Kind, above: Option<usize>) -> Self {
         Binder {
             plan,
             kind,
+            above,
             columns: Vec::new(),
             column_of: HashMap::default(),
             resolved: HashMap::default(),
@@ -555,7 +571,10 @@ impl<'p> Binder<'p> {
 
     fn bind_scope(&mut self, scope: &BoundScope, scope_kind: &Arc<ScopeKind>, when: &Template) {
         let when = self.node(when, scope_kind);
-        for member in &scope.members {
+        let strata = &self.plan.strata.of;
+        let is_above = |rule: usize| self.above.is_none_or(|above| strata[rule] > above);
+        let members = scope.members.iter().filter(|member| is_above(member.rule));
+        for member in members.collect::<Vec<_>>() {
             let filter = self.node(&member.filter, scope_kind);
             let node = Node::and(vec![when.clone(), filter]);
             if node != Node::Const(false) {
@@ -637,11 +656,11 @@ impl<'p> Binder<'p> {
         }
         let key = (*field, format!("{expr:?}"));
         let matcher = *field;
-        let is_rendered = expr.inputs().iter().any(|input| **input == *rulestone_events::RAW);
-        let reads = if is_rendered {
-            Reads::Rendered { matcher, expr }
-        } else {
-            Reads::Value { matcher, expr }
+        let is_raw = |name: &Arc<str>| **name == *rulestone_events::RAW;
+        let reads = match &expr {
+            Expr::Raw(name) if is_raw(name) && self.kind.has_made_text() => Reads::Text { matcher },
+            _ if expr.inputs().iter().any(is_raw) => Reads::Rendered { matcher, expr },
+            _ => Reads::Value { matcher, expr },
         };
         Resolved::Column(self.column(key, reads))
     }
@@ -705,7 +724,12 @@ impl<'p> Binder<'p> {
             let intakes = self.rules.iter().flat_map(|rule| &rule.intake);
             let inputs = tested.chain(feeds.flat_map(Feed::inputs));
             let inputs = inputs.chain(intakes.flat_map(|intake| intake.inputs().to_vec()));
-            Fields::Some(inputs.collect::<BTreeSet<_>>().into_iter().collect())
+            let inputs = inputs.collect::<BTreeSet<_>>().into_iter().collect();
+            let is_text = |column: &BoundColumn| matches!(column.reads, Reads::Text { .. });
+            match self.columns.iter().any(is_text) {
+                true => Fields::Text(inputs),
+                false => Fields::Some(inputs),
+            }
         };
         let waiting = self.rules.iter().filter(|rule| rule.waits);
         let coded = waiting.flat_map(|rule| &rule.intake).flat_map(Intake::inputs);

@@ -613,10 +613,12 @@ pub(crate) struct UnitReader<'a, M> {
 
 impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
     pub(crate) fn new(taker: Taker<'a, M>, settings: &ScanSettings) -> Self {
+        let mut matcher = Matcher::new(taker.plan);
+        matcher.set_above(taker.phase.above);
         UnitReader {
             taker,
             ingest: Ingest::new(ingest_settings(settings)),
-            matcher: Matcher::new(taker.plan),
+            matcher,
             read_everything: settings.read_everything,
             rows: Rows::new(taker.plan, settings),
             piped: Piped::new(taker.plan, settings),
@@ -655,6 +657,7 @@ impl<'a, T, M: Fn(Hit<'_>) -> Made<T>> UnitReader<'a, M> {
     /// Rules up to this stratum see nothing of what is read from now on.
     pub(crate) fn set_above(&mut self, above: Option<usize>) {
         self.taker.phase.above = above;
+        self.matcher.set_above(above);
     }
 
     /// Reads a unit; `place` is its log's place in the list of logs and its number in the log.

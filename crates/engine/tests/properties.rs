@@ -78,6 +78,14 @@ const NAMES: &[&str] = &[
     "Provider_Name",
     "EventData_Channel",
     "Ключ",
+    "Data",
+    "Binary",
+    "Message",
+    "Execution",
+    "EventID_Qualifiers",
+    "Execution_ProcessID",
+    "Execution_ThreadID",
+    "Computer",
 ];
 
 const VIEW_NAMES: &[&str] =
@@ -139,6 +147,50 @@ const TEXTS: &[&str] = &[
     "sysmon",
     "😀",
     "\u{fffd}",
+];
+
+/// What the own text of an event has around its values, and parts of that.
+const MARKUP: &[&str] = &[
+    "<",
+    ">",
+    "'",
+    ">>",
+    "<>",
+    "><",
+    "'>",
+    "/>",
+    "=",
+    " ",
+    "event",
+    "<eventid>1",
+    "EventID>1",
+    "EventID>",
+    "EventID'",
+    "</EventID><",
+    "1</EventID>",
+    "<EventID>1<",
+    "<EventID>2</EventID>",
+    "Qualifiers='",
+    "<Channel>Security</Channel>",
+    "channel>s",
+    "channel>security</channel><",
+    "<Computer>",
+    "Execution ProcessID",
+    "Execution ThreadID='",
+    "' ThreadID",
+    "<Execution/>",
+    "Data",
+    "<Data>",
+    "<Data/>",
+    "<Data Name='",
+    "Data Name='User'>",
+    "Name='Image'>kiwi.exe<",
+    "'User'></Data>",
+    "</Data></EventData>",
+    "<Binary>",
+    "&amp;",
+    "&lt;a",
+    "Own",
 ];
 
 /// Numbers and words as a log may write them.
@@ -251,6 +303,48 @@ fn glob(world: &World) -> impl Strategy<Value = Glob> + use<> {
     vec(piece, 0..5).prop_map(Glob::new)
 }
 
+/// Text of an event's own, which has markup in it.
+fn markup(world: &World) -> impl Strategy<Value = String> + use<> {
+    let texts = world.texts.clone();
+    prop_oneof![
+        4 => select(MARKUP).prop_map(str::to_owned),
+        2 => select(texts.clone()).prop_map(str::to_owned),
+        2 => (select(MARKUP), select(texts.clone())).prop_map(|(a, b)| format!("{a}{b}")),
+        1 => (select(texts), select(MARKUP)).prop_map(|(a, b)| format!("{a}{b}")),
+        1 => (select(MARKUP), select(MARKUP)).prop_map(|(a, b)| format!("{a}{b}")),
+    ]
+}
+
+/// A test of the event's own text.
+fn test_of_text(world: &World) -> impl Strategy<Value = Formula> + use<> {
+    let piece = prop_oneof![
+        4 => markup(world).prop_map(Piece::Text),
+        1 => Just(Piece::One),
+        2 => Just(Piece::Many),
+    ];
+    let breakers = select(vec![Breakers::All, Breakers::Major]);
+    let test = prop_oneof![
+        2 => markup(world).prop_map(Test::Contains),
+        4 => (markup(world), breakers.clone())
+            .prop_map(|(text, breakers)| Test::Term(Glob::stars(&text), breakers)),
+        2 => (vec(piece.clone(), 1..4), breakers)
+            .prop_map(|(pieces, breakers)| Test::Term(Glob::new(pieces), breakers)),
+        2 => vec(piece, 1..4).prop_map(|pieces| Test::Wildcard(Glob::new(pieces))),
+        1 => regex().prop_map(Test::Regex),
+        1 => one_test(world),
+    ];
+    let case = select(vec![Case::Insensitive, Case::Insensitive, Case::Sensitive]);
+    (test, case).prop_map(|(test, case)| {
+        Formula::Test(Predicate {
+            field: named("_raw"),
+            elements: Elements::Any,
+            test,
+            case,
+            span: Span::default(),
+        })
+    })
+}
+
 fn regex() -> impl Strategy<Value = Regex> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     (select(PATTERNS), flags).prop_map(|(pattern, (ignore_case, multi_line, dot_all))| Regex {
@@ -302,7 +396,8 @@ fn predicate(world: &World) -> impl Strategy<Value = Formula> + use<> {
 }
 
 fn formula(world: &World) -> impl Strategy<Value = Formula> + use<> {
-    predicate(world).prop_recursive(4, 12, 3, |inner| {
+    let leaf = prop_oneof![3 => predicate(world), 1 => test_of_text(world)];
+    leaf.prop_recursive(4, 12, 3, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Formula::And),
             vec(inner.clone(), 0..4).prop_map(Formula::Or),

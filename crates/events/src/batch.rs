@@ -11,6 +11,7 @@ use rulestone_value::{Time, Value};
 
 use crate::kinds::SHAPES;
 use crate::paths::rand_seed;
+use crate::render::Place;
 use crate::tokens::{decode, string_end};
 use crate::{Event, Ingest, Kind, TextFilter};
 
@@ -41,6 +42,10 @@ pub struct Batch<'a> {
     pub rows: &'a [Row],
     /// The fields that somebody wants of this kind, one code a row.
     pub columns: &'a [Column],
+    /// Whether all values are there that the events' own text is made of.
+    pub(crate) has_text: bool,
+    /// Rows and columns where an event says that there is no value.
+    pub(crate) nulls: &'a [(u32, u16)],
     pub(crate) ingest: &'a Ingest,
     pub(crate) source: Source<'a>,
 }
@@ -98,6 +103,9 @@ pub struct Row {
     pub(crate) shape: usize,
     /// Its host, where [`crate::Settings::hosts`] asks for it.
     pub(crate) host: Code,
+    /// Whether what its columns say of its own text is all there is: no value in the header is a
+    /// list.
+    pub(crate) is_plain: bool,
 }
 
 impl Row {
@@ -115,6 +123,8 @@ pub struct Column {
     /// One code a row.
     pub codes: Vec<Code>,
     pub(crate) dictionary: usize,
+    /// Where its values stand in the events' own text.
+    pub(crate) place: Place,
 }
 
 /// The distinct values of one field, numbered in the order of their first appearance.

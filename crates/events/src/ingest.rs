@@ -14,6 +14,7 @@ use crate::fragments::{Fragment, Fragments};
 use crate::kinds::{Condition, Marks, Pieces, Role, SHAPES};
 use crate::paths::{MAX_PATHS, PathId, Paths, rand_seed};
 use crate::readers::{Records, give_back};
+use crate::render::Place;
 use crate::tally::{KindTally, Tally};
 use crate::tokens::{Cell, decode, walk_object};
 use crate::unpack::{PAYLOADS, Packed};
@@ -32,6 +33,8 @@ pub enum Fields {
     None,
     /// These.
     Some(Vec<Arc<str>>),
+    /// These, and whatever the event's own text is made of.
+    Text(Vec<Arc<str>>),
     /// Whatever the events have.
     All,
 }
@@ -150,6 +153,8 @@ struct Sign {
 struct Use {
     /// The field's own name without spaces.
     key: Arc<str>,
+    /// Whether the name had spaces.
+    had_spaces: bool,
     role: Option<Role>,
     /// A name it is read by as well, where the record has no value of that name.
     copy: Option<Arc<str>>,
@@ -171,6 +176,10 @@ struct Stream {
     column_of: Vec<u16>,
     /// For each path, whether a record of the current unit had it.
     seen: Vec<bool>,
+    /// Whether some value of the events' own text is not among the columns, or by another name.
+    lacks_text: bool,
+    /// Rows and columns where a record says that there is no value.
+    nulls: Vec<(u32, u16)>,
     rows: Vec<Row>,
     tally: KindTally,
 }
@@ -268,6 +277,7 @@ impl Ingest {
                         is_unpacked: false,
                         shape: 0,
                         host: Code::ABSENT,
+                        is_plain: true,
                     };
                     self.record(&records, row, interest, &mut tally);
                     records.pass(&mut cursor, end);
@@ -478,11 +488,11 @@ impl Ingest {
                 let path = self.paths.name(cell.path);
                 let (name, role) = SHAPES.get(shape).field(path);
                 let copy = SHAPES.get(shape).copy(path).cloned();
-                let key = match without_spaces(&name) {
-                    Cow::Borrowed(_) => name,
-                    Cow::Owned(key) => key.into(),
+                let (key, had_spaces) = match without_spaces(&name) {
+                    Cow::Borrowed(_) => (name, false),
+                    Cow::Owned(key) => (key.into(), true),
                 };
-                *slot = Some(Use { key, role, copy });
+                *slot = Some(Use { key, had_spaces, role, copy });
             }
         }
     }
@@ -560,10 +570,12 @@ impl Ingest {
             column_named: HashMap::new(),
             column_of: Vec::new(),
             seen: Vec::new(),
+            lacks_text: false,
+            nulls: Vec::new(),
             rows: Vec::new(),
             tally: KindTally::default(),
         };
-        if let Fields::Some(fields) = stream.fields.clone() {
+        if let Fields::Some(fields) | Fields::Text(fields) = stream.fields.clone() {
             for field in &fields {
                 let dictionary = dictionary(&mut self.dictionaries, &mut self.dictionary_of, field);
                 stream.add_column(field.clone(), dictionary);
@@ -575,7 +587,7 @@ impl Ingest {
     }
 
     /// Counts the record and puts the codes of its wanted values into the stream's columns.
-    fn keep(&mut self, stream_at: usize, row: Row, cells: &[Cell], bytes: &[u8]) {
+    fn keep(&mut self, stream_at: usize, mut row: Row, cells: &[Cell], bytes: &[u8]) {
         let fragment = self.fragment(stream_at, &row, cells, bytes);
         let aside = fragment.is_some();
         self.fragments.extend(fragment);
@@ -598,6 +610,7 @@ impl Ingest {
                 column =
                     stream.find_column(&found.key, &mut self.dictionaries, &mut self.dictionary_of);
                 stream.column_of[cell.path.index()] = column;
+                stream.lacks_text |= found.had_spaces || stream.is_full();
             }
             if column == 0 {
                 continue;
@@ -611,7 +624,11 @@ impl Ingest {
                 Some(_) => self.more.push((column_at, *cell)),
                 None => {
                     column.codes.resize(at, Code::ABSENT);
-                    column.codes.push(dictionary.intern(token));
+                    let code = dictionary.intern(token);
+                    if code == Code::ABSENT {
+                        stream.nulls.push((at as u32, column_at as u16));
+                    }
+                    column.codes.push(code);
                 }
             }
         }
@@ -626,6 +643,7 @@ impl Ingest {
             let tokens = group.iter().map(|(_, cell)| cell.token(bytes));
             let dictionary = &mut self.dictionaries[column.dictionary];
             column.codes[at] = dictionary.intern_more(column.codes[at], tokens);
+            row.is_plain &= !matches!(column.place, Place::Header { .. });
         }
         self.more.clear();
         if kept {
@@ -730,13 +748,24 @@ impl Ingest {
         }
         let unpacked = std::mem::take(&mut self.unpacked);
         let source = Source { bytes, unpacked: &unpacked };
-        each(&Batch { kind: &kind, rows: &rows, columns: &columns, ingest: self, source });
+        let nulls = std::mem::take(&mut self.streams[stream].nulls);
+        each(&Batch {
+            kind: &kind,
+            rows: &rows,
+            columns: &columns,
+            has_text: self.streams[stream].has_text(),
+            nulls: &nulls,
+            ingest: self,
+            source,
+        });
         self.unpacked = unpacked;
         columns.iter_mut().for_each(|column| column.codes.clear());
         let stream = &mut self.streams[stream];
         stream.columns = columns;
         stream.rows = rows;
         stream.rows.clear();
+        stream.nulls = nulls;
+        stream.nulls.clear();
     }
 
     pub(crate) fn dictionary(&self, column: &Column) -> &Dictionary {
@@ -816,16 +845,35 @@ impl Stream {
         if let Some(column) = self.column_named.get(key) {
             return *column;
         }
-        if self.fields != Fields::All || self.columns.len() + 2 >= usize::from(UNKNOWN) {
+        let is_wanted = match self.fields {
+            Fields::All => true,
+            Fields::Text(_) => {
+                self.kind.has_made_text()
+                    && Place::of(&SHAPES.get(self.shape).name, key) != Place::Beside
+            }
+            Fields::None | Fields::Some(_) => false,
+        };
+        if !is_wanted || self.is_full() {
             return 0;
         }
         let dictionary = dictionary(dictionaries, dictionary_of, key);
         self.add_column(key.clone(), dictionary)
     }
 
+    /// Whether no column can be added.
+    fn is_full(&self) -> bool {
+        self.columns.len() + 2 >= usize::from(UNKNOWN)
+    }
+
+    /// Whether the columns have all that the events' own text is made of.
+    fn has_text(&self) -> bool {
+        matches!(self.fields, Fields::All | Fields::Text(_)) && !self.lacks_text
+    }
+
     /// Adds a column; returns one more than its place.
     fn add_column(&mut self, name: Arc<str>, dictionary: usize) -> u16 {
-        self.columns.push(Column { name: name.clone(), codes: Vec::new(), dictionary });
+        let place = Place::of(&SHAPES.get(self.shape).name, &name);
+        self.columns.push(Column { name: name.clone(), codes: Vec::new(), dictionary, place });
         let column = self.columns.len() as u16;
         self.column_named.insert(name, column);
         column

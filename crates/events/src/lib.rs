@@ -32,7 +32,7 @@ pub use fragments::{Fragment, Fragments, Whole, join};
 pub use ingest::{Fields, Ingest, Interest, Settings};
 pub use kinds::{Kind, KindMatch, TypeWord, title};
 pub use readers::{Format, Log, LogError, Members, Records, Tail, Unit, UnitPlace, find_logs};
-pub use render::RAW;
+pub use render::{Frame, RAW, TextPart, TextParts};
 pub use tally::{KindTally, Skipped, Tally};
 pub use text_filter::TextFilter;
 pub use views::{Dataset, DatasetField, Expr, ExprError, ScopeKind, Views, ViewsError};

@@ -5,82 +5,20 @@
 //! exporter left out of the header is not there. Of lines of syslog the spaces between the parts
 //! are one each, of auditd's the quotes around values; lines of other formats read as JSON.
 
+mod parts;
+mod windows;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use rulestone_value::Value;
 
 use crate::Event;
+pub use parts::{Frame, TextPart, TextParts};
+pub(crate) use windows::{Place, escaped};
 
 /// The name of the event as its log would have it.
 pub const RAW: &str = "_raw";
-
-/// The namespace of Windows events.
-const NAMESPACE: &str = "http://schemas.microsoft.com/win/2004/08/events/event";
-
-/// Names of attributes and the fields that hold them.
-type Attributes = &'static [(&'static str, &'static str)];
-
-/// The header of a Windows event in its order: the element, the field that is its text, and the
-/// fields that are its attributes.
-const HEADER: &[(&str, &str, Attributes)] = &[
-    (
-        "Provider",
-        "",
-        &[
-            ("Name", "Provider_Name"),
-            ("Guid", "Provider_Guid"),
-            ("EventSourceName", "Provider_EventSourceName"),
-        ],
-    ),
-    ("EventID", "EventID", &[("Qualifiers", "EventID_Qualifiers")]),
-    ("Version", "Version", &[]),
-    ("Level", "Level", &[]),
-    ("Task", "Task", &[]),
-    ("Opcode", "Opcode", &[]),
-    ("Keywords", "Keywords", &[]),
-    ("TimeCreated", "", &[("SystemTime", "TimeCreated_SystemTime")]),
-    ("EventRecordID", "EventRecordID", &[]),
-    (
-        "Correlation",
-        "",
-        &[
-            ("ActivityID", "Correlation_ActivityID"),
-            ("RelatedActivityID", "Correlation_RelatedActivityID"),
-        ],
-    ),
-    ("Execution", "", &[("ProcessID", "Execution_ProcessID"), ("ThreadID", "Execution_ThreadID")]),
-    ("Channel", "Channel", &[]),
-    ("Computer", "Computer", &[]),
-    ("Security", "", &[("UserID", "Security_UserID")]),
-];
-
-/// Elements that Windows writes whether or not they hold something.
-const ALWAYS: &[&str] = &["Provider", "Correlation", "Security"];
-
-/// What collectors put beside an event that is no part of it.
-const BESIDE: &[&str] = &[
-    "xmlns",
-    "Message",
-    "message",
-    "tags",
-    "type",
-    "host",
-    "index",
-    "source",
-    "sourcetype",
-    "splunk_server",
-    "_time",
-    "EventReceivedTime",
-    "SourceModuleName",
-    "SourceModuleType",
-    "SeverityValue",
-    "Severity",
-    "EventType",
-    "EventTypeName",
-    "RecordNumber",
-    "Category",
-];
 
 impl Event {
     /// The event as its own log would have it: Windows events as XML, others as their text.
@@ -89,7 +27,7 @@ impl Event {
             return raw.clone();
         }
         if self.kind.has_windows_header() {
-            return xml(self);
+            return windows::xml(self);
         }
         match (self.shape, &self.text) {
             ("syslog", _) => syslog(self),
@@ -97,110 +35,6 @@ impl Event {
             (_, Some(text)) => text.to_string(),
             _ => json(self),
         }
-    }
-}
-
-/// Text as it stands in XML.
-pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    if memchr::memchr3(b'&', b'<', b'>', text.as_bytes()).is_none() {
-        return text.into();
-    }
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").into()
-}
-
-// ---- Windows ------------------------------------------------------------------------------------
-
-fn xml(event: &Event) -> String {
-    let mut out = format!("<Event xmlns='{NAMESPACE}'>");
-    header(event, &mut out);
-    out.push_str("<EventData>");
-    let is_header = |name: &str, value: &Value| {
-        HEADER.iter().any(|(element, text, attributes)| {
-            // An element that holds nothing is a name of its own.
-            *text == name
-                || (*element == name && value.is_null())
-                || attributes.iter().any(|(_, field)| *field == name)
-        })
-    };
-    // The data of a log's own events may be called like anything, that of exporters has their own
-    // names beside it.
-    let is_own = event.shape.starts_with("evtx");
-    let is_beside = |name: &str| !is_own && (BESIDE.contains(&name) || name.contains(['.', '@']));
-    for (name, value) in &event.fields {
-        if !is_header(name, value) && &**name != "xmlns" && !is_beside(name) {
-            data(name, value, &mut out);
-        }
-    }
-    out.push_str("</EventData></Event>");
-    out
-}
-
-fn header(event: &Event, out: &mut String) {
-    out.push_str("<System>");
-    for (element, field, attributes) in HEADER {
-        let text = header_text(event, field);
-        let mut own = String::new();
-        for (name, field) in *attributes {
-            if let Some(text) = header_text(event, field) {
-                let text = text.replace('\'', "&apos;");
-                // A String takes whatever is written.
-                let _ = write!(own, " {name}='{text}'");
-            }
-        }
-        let is_there = text.is_some() || !own.is_empty() || ALWAYS.contains(element);
-        let _ = match text {
-            Some(text) => write!(out, "<{element}{own}>{text}</{element}>"),
-            None if is_there => write!(out, "<{element}{own}/>"),
-            None => Ok(()),
-        };
-    }
-    out.push_str("</System>");
-}
-
-/// The text of a header field as it stands in XML.
-fn header_text(event: &Event, field: &str) -> Option<String> {
-    if field.is_empty() {
-        return None;
-    }
-    let value = event.kind.header(field).unwrap_or_else(|| event.get(field).clone());
-    let text = match (field, &value) {
-        ("TimeCreated_SystemTime", _) => match event.time {
-            Some(time) => time.to_string(),
-            None => value.text()?.into_owned(),
-        },
-        ("Provider_Guid" | "Correlation_ActivityID" | "Correlation_RelatedActivityID", _) => {
-            braced(&value.text()?).into_owned()
-        }
-        _ => value.text()?.into_owned(),
-    };
-    Some(escaped(&text).into_owned())
-}
-
-/// A GUID as Windows writes it.
-fn braced(text: &str) -> Cow<'_, str> {
-    let is_guid = text.len() == 36
-        && text.bytes().enumerate().all(|(at, b)| match at {
-            8 | 13 | 18 | 23 => b == b'-',
-            _ => b.is_ascii_hexdigit(),
-        });
-    if is_guid { format!("{{{text}}}").into() } else { text.into() }
-}
-
-fn data(name: &str, value: &Value, out: &mut String) {
-    let empty = [Value::Null];
-    let elements = if value.is_null() { &empty } else { value.elements() };
-    for element in elements {
-        let text = element.text().unwrap_or_default();
-        let text = braced(&text);
-        let text = escaped(&text);
-        // A String takes whatever is written.
-        let _ = match name {
-            "Data" => write!(out, "<Data>{text}</Data>"),
-            "Binary" => write!(out, "<Binary>{text}</Binary>"),
-            _ => {
-                write!(out, "<Data Name='{}'>{text}</Data>", escaped(name).replace('\'', "&apos;"))
-            }
-        };
     }
 }
 

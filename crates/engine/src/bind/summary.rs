@@ -1,16 +1,15 @@
 //! Which rules can run on the logs that were read, and what keeps the others from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use rulestone_events::{Expr, ScopeKind, Tally};
-use rulestone_ir::{Comparison, Field, Formula, Predicate, Source, Test};
-use rulestone_value::Value;
+use bit_set::BitSet;
+use foldhash::fast::RandomState;
+use rulestone_events::{ScopeKind, Tally};
+use rulestone_ir::{Comparison, Field, Predicate, Source, Test};
 
-use super::{BoundScope, Plan};
-use crate::matcher::over_elements;
-use crate::reference::element_passes;
-use crate::strata::truth;
+use super::Plan;
+use super::served::Served;
 
 /// Which rules can run on the logs that were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,6 +66,7 @@ impl Plan {
             }
         }
         self.pass_on(&mut able, &mut missing, &mut seen);
+        let mut scopes = Scopes::new(self);
         let mut summary = BindSummary::default();
         for rule in 0..self.rules.len() {
             let can_run = !able[rule].is_empty();
@@ -76,7 +76,7 @@ impl Plan {
                 false if !fields.is_empty() => {
                     Some(Obstacle::NoField(fields.into_iter().collect()))
                 }
-                false => Some(self.unseen(rule, seen[rule])),
+                false => Some(self.unseen(rule, seen[rule], &mut scopes)),
             });
             let own = able[rule].contains(&None);
             let stand_ins = std::mem::take(&mut able[rule]).into_iter().flatten();
@@ -122,12 +122,10 @@ impl Plan {
     }
 
     /// Why a rule that no program has is in none.
-    fn unseen(&self, rule: usize, seen: bool) -> Obstacle {
+    fn unseen<'p>(&'p self, rule: usize, seen: bool, scopes: &mut Scopes<'p>) -> Obstacle {
         let read = self.read_by(rule);
-        let kinds = self.scopes.iter().flat_map(|scope| self.served(scope, &read));
-        let own: Vec<&ScopeKind> =
-            kinds.filter(|kind| !kind.raw && kind.stand_in.is_none()).collect();
-        if own.is_empty() {
+        let own = scopes.find(&read);
+        if own.kinds().next().is_none() {
             if seen {
                 return Obstacle::Never;
             }
@@ -138,41 +136,34 @@ impl Plan {
             return Obstacle::NoTable(scope.to_string());
         }
         if seen {
-            return self.unseen_ids(rule, &own);
+            return self.unseen_ids(&read, &own, scopes);
         }
-        let absent = own.into_iter().map(|kind| Absent { label: kind.label(), logs: kind.logs() });
+        let absent = own.kinds().map(|kind| Absent { label: kind.label(), logs: kind.logs() });
         Obstacle::NoEvent(in_order(absent.collect()))
     }
 
-    /// The kinds of a scope whose events may satisfy one of the rules that look at it.
-    fn served<'s>(&'s self, scope: &'s BoundScope, read: &BTreeSet<usize>) -> Vec<&'s ScopeKind> {
-        let members = scope.members.iter().filter(|member| read.contains(&member.rule));
-        let sources = members.map(|member| &self.rules[member.rule].sources[member.source]);
-        let filters: Vec<&Formula> =
-            sources.filter_map(|source| Some(source.filtered()?.1)).collect();
-        let may_serve = |kind: &&ScopeKind| {
-            let known = |predicate: &Predicate| known_of(predicate, kind);
-            filters.iter().any(|filter| truth(filter, &known) != Some(false))
-        };
-        scope.kinds.iter().map(|kind| &**kind).filter(may_serve).collect()
-    }
-
     /// The channel was there, but not the event ids that the rule itself asks for.
-    fn unseen_ids(&self, rule: usize, kinds: &[&ScopeKind]) -> Obstacle {
+    fn unseen_ids(
+        &self,
+        read: &BTreeSet<usize>,
+        own: &Found<'_>,
+        scopes: &mut Scopes<'_>,
+    ) -> Obstacle {
         let mut ids: BTreeSet<u32> = BTreeSet::new();
-        let read = self.read_by(rule);
         let sources = read.iter().flat_map(|rule| &self.rules[*rule].sources);
         for (_, filter) in sources.filter_map(Source::filtered) {
             filter.for_each_predicate(&mut |predicate| {
-                if kinds.iter().any(|kind| is_event_id(predicate, kind))
-                    && let Test::Equals(_) | Test::Number(Comparison::Equal, _) = &predicate.test
+                let pattern = predicate.test.pattern();
+                if let Test::Equals(_) | Test::Number(Comparison::Equal, _) = &predicate.test
+                    && let Ok(id) = pattern.trim_start_matches("= ").parse::<u32>()
+                    && scopes.is_event_id(predicate, own)
                 {
-                    ids.extend(predicate.test.pattern().trim_start_matches("= ").parse::<u32>());
+                    ids.insert(id);
                 }
             });
         }
         let mut absent = Vec::new();
-        for kind in kinds {
+        for kind in own.kinds() {
             let logs = kind.logs();
             let wanted = ids.iter().filter(|id| kind.allows_event_id(**id));
             absent.extend(wanted.map(|id| Absent {
@@ -187,29 +178,69 @@ impl Plan {
     }
 }
 
-/// What a predicate is for all events of an entry's kinds, if the tables settle it.
-fn known_of(predicate: &Predicate, kind: &ScopeKind) -> Option<bool> {
-    let Field::Named { name, .. } = &predicate.field else { return None };
-    if let Expr::Constant(value) = kind.field(name)
-        && !matches!(predicate.test, Test::SameAs(..))
-    {
-        let passes = |element: &Value| element_passes(&predicate.test, predicate.case, element);
-        return Some(over_elements(predicate.elements, value.elements(), passes));
-    }
-    match &predicate.test {
-        Test::Equals(text) if is_event_id(predicate, kind) => {
-            let allowed = text.parse().is_ok_and(|id| kind.allows_event_id(id));
-            if allowed { None } else { Some(false) }
+/// Which kinds the sources of rules look at.
+struct Scopes<'p> {
+    plan: &'p Plan,
+    /// For each scope what is known of its kinds.
+    served: Vec<Served<'p>>,
+    /// For each rule its scopes, in their order, with its sources in them.
+    of_rule: HashMap<usize, BTreeMap<usize, Vec<usize>>, RandomState>,
+}
+
+impl<'p> Scopes<'p> {
+    fn new(plan: &'p Plan) -> Scopes<'p> {
+        let mut of_rule: HashMap<usize, BTreeMap<usize, Vec<usize>>, RandomState> =
+            HashMap::default();
+        for (at, scope) in plan.scopes.iter().enumerate() {
+            for member in &scope.members {
+                let scopes = of_rule.entry(member.rule).or_default();
+                scopes.entry(at).or_default().push(member.source);
+            }
         }
-        _ => None,
+        let served = plan.scopes.iter().map(|scope| Served::new(&scope.kinds)).collect();
+        Scopes { plan, served, of_rule }
+    }
+
+    /// The kinds whose events may satisfy a source of one of some rules.
+    fn find(&mut self, rules: &BTreeSet<usize>) -> Found<'p> {
+        let plan = self.plan;
+        let mut by_scope: BTreeMap<usize, BitSet> = BTreeMap::new();
+        for rule in rules {
+            for (scope, sources) in self.of_rule.get(rule).into_iter().flatten() {
+                let sources = sources.iter().map(|source| &plan.rules[*rule].sources[*source]);
+                for (_, filter) in sources.filter_map(Source::filtered) {
+                    let kinds = self.served[*scope].by(filter);
+                    by_scope.entry(*scope).or_default().union_with(&kinds);
+                }
+            }
+        }
+        for (scope, kinds) in &mut by_scope {
+            kinds.intersect_with(&self.served[*scope].tables());
+        }
+        Found { plan, by_scope }
+    }
+
+    /// Whether a predicate asks for the id of the events of some of the kinds.
+    fn is_event_id(&mut self, predicate: &Predicate, found: &Found<'_>) -> bool {
+        let Field::Named { name, .. } = &predicate.field else { return false };
+        let mut kinds = found.by_scope.iter();
+        kinds.any(|(scope, kinds)| self.served[*scope].is_event_id(name, kinds))
     }
 }
 
-/// Whether a predicate asks for the event's id.
-fn is_event_id(predicate: &Predicate, kind: &ScopeKind) -> bool {
-    match &predicate.field {
-        Field::Named { name, .. } => kind.field(name) == Expr::Raw("EventID".into()),
-        Field::Any => false,
+/// Kinds, by their scope.
+struct Found<'p> {
+    plan: &'p Plan,
+    by_scope: BTreeMap<usize, BitSet>,
+}
+
+impl<'p> Found<'p> {
+    /// In the order of the scopes.
+    fn kinds(&self) -> impl Iterator<Item = &'p ScopeKind> {
+        let plan = self.plan;
+        self.by_scope.iter().flat_map(move |(scope, kinds)| {
+            kinds.iter().map(move |at| &*plan.scopes[*scope].kinds[at])
+        })
     }
 }
 

@@ -16,6 +16,7 @@ use rulestone_ir::{Breakers, Case, Elements, Test};
 use rulestone_value::{Glob, Piece, Value, fold, fold_into};
 
 use super::atoms::{Atoms, regex_atoms};
+use super::parted::Parted;
 use crate::{reference, term};
 
 /// A test as one field has it: number, test, case, elements.
@@ -32,6 +33,8 @@ pub(crate) struct Probe {
 pub(crate) struct FieldMatcher {
     probes: Vec<Probe>,
     built: OnceLock<Built>,
+    /// The same asked of the parts of a text.
+    parted: OnceLock<Box<Parted>>,
     /// Times a look-around expression was given up on a value.
     gave_up: AtomicU64,
 }
@@ -149,6 +152,11 @@ impl FieldMatcher {
         texts.map(|texts| texts.concat())
     }
 
+    /// The tests as they are asked of the parts of an event's own text.
+    pub(crate) fn parted(&self) -> &Parted {
+        self.parted.get_or_init(|| Box::new(Parted::new(&self.probes)))
+    }
+
     /// How much there is to make ready, roughly.
     pub(crate) fn size(&self) -> usize {
         self.probes.len()
@@ -167,6 +175,20 @@ impl FieldMatcher {
     /// Times a look-around expression took too many steps on a value and counted as not found.
     pub(crate) fn gave_up(&self) -> u64 {
         self.gave_up.load(Ordering::Relaxed)
+    }
+
+    /// Those of some probes that hold for a value that is one element.
+    pub(crate) fn holding_of(&self, wanted: &[u32], value: &Value) -> Vec<u32> {
+        let Some(text) = value.text() else { return Vec::new() };
+        let built = self.built.get_or_init(|| Built::new(&self.probes));
+        let folded = fold(&text);
+        let seen = Seen { value, text: &text, folded: &folded };
+        let holds = |id: &u32| {
+            // They are numbered in their order.
+            let at = self.probes.binary_search_by_key(id, |probe| probe.id);
+            at.is_ok_and(|at| built.passes(at, &self.probes[at], &seen, &self.gave_up))
+        };
+        wanted.iter().copied().filter(holds).collect()
     }
 
     /// The ids of the probes that hold for a value, in no order.
@@ -340,7 +362,7 @@ struct Seen<'v> {
 }
 
 /// Folded texts of which any value that passes the test has at least one.
-fn needed(test: &Test) -> Option<Vec<String>> {
+pub(super) fn needed(test: &Test) -> Option<Vec<String>> {
     match test {
         Test::Equals(text)
         | Test::StartsWith(text)

@@ -3,19 +3,22 @@
 mod atoms;
 mod field;
 mod lists;
+mod parted;
 mod rendered;
+mod texts;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use rulestone_events::{Batch, Code, Column, Event, Expr, Kind, TextFilter};
+use rulestone_events::{Batch, Code, Column, Dictionary, Event, Expr, Kind, RAW, TextFilter};
 use rulestone_ir::{Case, Elements, Predicate, Test};
 use rulestone_value::Value;
 
 use crate::bind::{BoundColumn, Plan, Program, Reads};
 pub(crate) use field::{FieldMatcher, Probe};
 use lists::{ListId, Lists};
+use texts::{PartLists, TextState};
 
 /// Lists, values and combinations one thread remembers before it starts anew.
 const MAX_LISTS: usize = 1 << 18;
@@ -25,10 +28,15 @@ const MAX_REMEMBERED: usize = 1 << 19;
 /// faster, never different.
 pub struct Matcher<'p> {
     plan: &'p Plan,
+    /// Rules up to this stratum are not looked at.
+    above: Option<usize>,
     /// Probes of a field that hold, by field and what is read, for values of an event's own field.
     values: HashMap<(usize, Arc<str>), ByCode, RandomState>,
+    /// The same of what values put into the events' own texts.
+    parts: PartLists,
     global: Lists,
-    kinds: HashMap<Arc<Kind>, KindState, RandomState>,
+    /// By the stratum that the rules are above of, and the kind.
+    kinds: HashMap<Option<usize>, KindStates, RandomState>,
     remembered: usize,
 }
 
@@ -38,6 +46,18 @@ struct ByCode {
     epoch: u64,
     lists: Vec<Option<ListId>>,
 }
+
+impl ByCode {
+    /// Makes it one of a dictionary's codes.
+    fn renew(&mut self, dictionary: &Dictionary) {
+        if self.epoch != dictionary.epoch() {
+            *self = ByCode { epoch: dictionary.epoch(), lists: Vec::new() };
+        }
+        self.lists.resize(dictionary.len(), None);
+    }
+}
+
+type KindStates = HashMap<Arc<Kind>, KindState, RandomState>;
 
 /// What is remembered for one kind.
 struct KindState {
@@ -70,8 +90,10 @@ struct ColumnState {
     by_codes: HashMap<Box<[Code]>, ListId, RandomState>,
     /// Of the dictionaries that those codes are from; 0 for a field without one.
     epochs: Vec<u64>,
-    /// For the column of the whole event.
+    /// For a column that only decoded events have.
     filter: Option<TextFilter>,
+    /// For the column of the events' own text.
+    text: Option<Box<TextState>>,
 }
 
 impl<'p> Matcher<'p> {
@@ -79,11 +101,18 @@ impl<'p> Matcher<'p> {
     pub fn new(plan: &'p Plan) -> Self {
         Matcher {
             plan,
+            above: None,
             values: HashMap::default(),
+            parts: PartLists::default(),
             global: Lists::default(),
             kinds: HashMap::default(),
             remembered: 0,
         }
+    }
+
+    /// Rules up to this stratum are not looked at from now on.
+    pub(crate) fn set_above(&mut self, above: Option<usize>) {
+        self.above = above;
     }
 
     /// Calls `hit` with the row and the rules that hold for it, as indices into the program's
@@ -99,11 +128,11 @@ impl<'p> Matcher<'p> {
         mut hit: impl FnMut(usize, &Arc<Program>, &Verdict),
     ) {
         if self.remembered > MAX_REMEMBERED || self.global.len() > MAX_LISTS {
-            *self = Matcher::new(self.plan);
+            *self = Matcher { above: self.above, ..Matcher::new(self.plan) };
         }
-        let mut state = match self.kinds.remove(batch.kind) {
+        let mut state = match self.kinds.entry(self.above).or_default().remove(batch.kind) {
             Some(state) => state,
-            None => KindState::new(self.plan.program(batch.kind)),
+            None => KindState::new(self.plan.program_above(batch.kind, self.above)),
         };
         let program = state.program.clone();
         let width = program.columns.len();
@@ -120,7 +149,7 @@ impl<'p> Matcher<'p> {
                 hit(row, &program, verdict);
             }
         }
-        self.kinds.insert(batch.kind.clone(), state);
+        self.kinds.entry(self.above).or_default().insert(batch.kind.clone(), state);
     }
 
     fn fill_column(
@@ -149,6 +178,11 @@ impl<'p> Matcher<'p> {
             Reads::Pair { left, right, predicate, probe } => {
                 let mut names = left.inputs();
                 names.extend(right.inputs());
+                if names.iter().any(|name| **name == *RAW) {
+                    let both = (left, right, predicate, *probe);
+                    self.fill_pair_of_text(batch, both, state, at, signatures);
+                    return;
+                }
                 let inputs: Vec<Option<&Column>> = names.iter().map(find).collect();
                 self.fill_codes(batch, &inputs, state, at, signatures, |_, values| {
                     let get = |name: &str| value_of(&names, values, name);
@@ -164,6 +198,7 @@ impl<'p> Matcher<'p> {
                 let asked = (*matcher, &texts as &dyn Fn(_) -> _);
                 self.fill_decoded(batch, asked, state, at, signatures, values);
             }
+            Reads::Text { matcher } => self.fill_texts(batch, *matcher, state, at, signatures),
             Reads::Rendered { matcher, expr } => {
                 let value = |event: &Event| vec![expr.value(&|name| event.value(name))];
                 let asked = (*matcher, &rendered::words as &dyn Fn(_) -> _);
@@ -199,6 +234,27 @@ impl<'p> Matcher<'p> {
             let holding = values(&event).iter().flat_map(|value| field.holding(value)).collect();
             let list = self.global.intern(holding);
             signatures[row * width + at] = state.own_list(at, list, &self.global);
+        }
+    }
+
+    /// The event's own text compared with a field: of every event.
+    fn fill_pair_of_text(
+        &mut self,
+        batch: &Batch<'_>,
+        (left, right, predicate, probe): (&Expr, &Expr, &Predicate, u32),
+        state: &mut KindState,
+        at: usize,
+        signatures: &mut [ListId],
+    ) {
+        let width = state.program.columns.len();
+        let list = self.global.intern(vec![probe]);
+        let holds = state.own_list(at, list, &self.global);
+        for (row, own) in batch.rows.iter().enumerate() {
+            let event = batch.event(own);
+            let get = |name: &str| event.value(name);
+            if same_as(predicate, &left.value(&get), &right.value(&get)) {
+                signatures[row * width + at] = holds;
+            }
         }
     }
 
@@ -239,10 +295,7 @@ impl<'p> Matcher<'p> {
     ) {
         let dictionary = batch.dictionary(raw);
         let by_code = self.values.entry((matcher, what.clone())).or_default();
-        if by_code.epoch != dictionary.epoch() {
-            *by_code = ByCode { epoch: dictionary.epoch(), lists: Vec::new() };
-        }
-        by_code.lists.resize(dictionary.len(), None);
+        by_code.renew(dictionary);
         let is_raw = matches!(expr, Expr::Raw(_));
         for (row, code) in raw.codes.iter().enumerate() {
             // What is computed may have a value where the event has none.

@@ -68,6 +68,11 @@ impl Kind {
         &*self.product == "windows" || !self.provider.is_empty()
     }
 
+    /// Whether its events' own text is put together from their values, see [`crate::TextParts`].
+    pub fn has_made_text(&self) -> bool {
+        self.has_windows_header()
+    }
+
     /// The kind in one line: `Security 4688`, `aws cloudtrail`, `crowdstrike fdr DnsRequest`.
     pub fn label(&self) -> String {
         if self.has_windows_header() {

@@ -84,6 +84,7 @@ fn plan(args: &DebugArgs, talk: &Talk, out: &mut impl Write) -> Result<()> {
             Fields::None => "none".to_owned(),
             Fields::All => "all".to_owned(),
             Fields::Some(fields) => fields.join(" "),
+            Fields::Text(fields) => format!("{} and the text", fields.join(" ")),
         };
         let name = title(kind).map(|title| format!(" ({title})")).unwrap_or_default();
         write(out, &format!("{}{name}: {} events", kind.label(), counted.events))?;
