@@ -21,6 +21,7 @@ use rulestone_ir::{
 };
 use rulestone_value::Value;
 
+use crate::decoded::Numbered;
 use crate::feed::{Feed, Wanted};
 use crate::matcher::{FieldMatcher, Probe, same_as};
 use crate::piped::{Intake, Pipe};
@@ -552,6 +553,8 @@ struct Binder<'p> {
     weights: Vec<u32>,
     uses: Vec<(usize, Option<Arc<str>>)>,
     rules: Vec<BoundRule>,
+    /// How fields read that are columns of pipelines, by the entry that says so.
+    reads: HashMap<(usize, Arc<str>), Numbered, RandomState>,
 }
 
 impl<'p> Binder<'p> {
@@ -566,6 +569,7 @@ impl<'p> Binder<'p> {
             weights: Vec::new(),
             uses: Vec::new(),
             rules: Vec::new(),
+            reads: HashMap::default(),
         }
     }
 
@@ -581,9 +585,8 @@ impl<'p> Binder<'p> {
                 let (rule, source) = (member.rule, Some(member.source));
                 let pipe = self.plan.pipe(rule);
                 let feeds = self.plan.feeds(rule, source, self.kind, scope_kind);
-                let intake = pipe.and_then(|pipe| {
-                    pipe.bind(member.source, scope_kind, |expr| settle(expr, self.kind))
-                });
+                let intake = pipe
+                    .and_then(|pipe| pipe.bind(member.source, |name| self.read(name, scope_kind)));
                 let is_coded = intake.as_ref().is_some_and(|intake| !intake.needs_event());
                 self.rules.push(BoundRule {
                     rule: member.rule,
@@ -597,6 +600,16 @@ impl<'p> Binder<'p> {
                 });
             }
         }
+    }
+
+    /// How a column of a pipeline reads.
+    fn read(&mut self, name: &Arc<str>, scope_kind: &ScopeKind) -> Numbered {
+        let number = self.reads.len() as u32;
+        // Entries live as long as the plan, so their addresses tell them apart.
+        let key = (std::ptr::from_ref(scope_kind) as usize, name.clone());
+        let kind = self.kind;
+        let read = || Numbered { number, expr: settle(scope_kind.field(name), kind) };
+        self.reads.entry(key).or_insert_with(read).clone()
     }
 
     fn node(&mut self, template: &Template, scope_kind: &ScopeKind) -> Node {

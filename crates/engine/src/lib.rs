@@ -17,6 +17,7 @@
 
 mod bind;
 mod coded;
+mod decoded;
 mod demand;
 mod eval;
 mod explain;

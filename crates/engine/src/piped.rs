@@ -10,17 +10,17 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
-use rulestone_events::{Event, Expr, RAW, ScopeKind};
+use rulestone_events::{RAW, ScopeKind};
 use rulestone_ir::{Clock, Rule};
 use rulestone_value::{Time, Value};
 
 use crate::coded::Stretch;
+use crate::decoded::{Decoded, Numbered};
 use crate::gather::{Gathering, gathers};
 use crate::order::Origin;
 use crate::pipeline::{
     Columns, Head, PipelineSettings, TIME, is_row_wise, order, result_slots, wanted,
 };
-use crate::reference::field_value;
 use crate::row::{Names, Proof, Seen, Slot, Tuple};
 use crate::run::Collected;
 use crate::spool::{Key, Line, Spool, encode, put_proof};
@@ -81,18 +81,17 @@ impl Pipe {
         self.inlet(source).map(|(_, head)| head.names())
     }
 
-    /// How a source's columns read from one kind of events.
+    /// How a source's columns read from one kind of events, of which `read` knows how each does.
     pub(crate) fn bind(
         &self,
         source: usize,
-        scope_kind: &ScopeKind,
-        settle: impl Fn(Expr) -> Expr,
+        mut read: impl FnMut(&Arc<str>) -> Numbered,
     ) -> Option<Intake> {
         let inlet = self.inlets.get(source)?.as_ref()?;
         let Columns::Named(names) = &inlet.columns else { return Some(Intake::All) };
         // The head gives the first slots to the columns, in their order.
         let columns = names.iter().enumerate().filter(|(_, name)| ***name != *TIME);
-        let columns = columns.map(|(slot, name)| (slot, settle(scope_kind.field(name))));
+        let columns = columns.map(|(slot, name)| (slot, read(name)));
         Some(Intake::named(columns.collect()))
     }
 
@@ -125,7 +124,7 @@ pub(crate) enum Intake {
 #[derive(Debug, Clone)]
 pub(crate) struct Named {
     /// By their slots.
-    columns: Vec<(Slot, Expr)>,
+    columns: Vec<(Slot, Numbered)>,
     /// The event's own fields that they read, each once, in order.
     inputs: Vec<Arc<str>>,
     /// Whether one of them is the event's own text.
@@ -133,8 +132,8 @@ pub(crate) struct Named {
 }
 
 impl Intake {
-    fn named(columns: Vec<(Slot, Expr)>) -> Intake {
-        let inputs = columns.iter().flat_map(|(_, expr)| expr.inputs());
+    fn named(columns: Vec<(Slot, Numbered)>) -> Intake {
+        let inputs = columns.iter().flat_map(|(_, read)| read.expr.inputs());
         let inputs: BTreeSet<Arc<str>> = inputs.collect();
         let rendered = inputs.contains(RAW);
         Intake::Named(Named { columns, inputs: inputs.into_iter().collect(), rendered })
@@ -254,7 +253,7 @@ impl Piped {
         (rule, source): (usize, usize),
         intake: &Intake,
         from: &From<'_>,
-        (event, scope_kind): (&mut dyn FnMut() -> Event, &ScopeKind),
+        (event, scope_kind): (&Decoded<'_>, &ScopeKind),
     ) -> bool {
         self.rows.clear();
         let Some((_, head)) = pipe.inlet(source) else { return false };
@@ -262,17 +261,14 @@ impl Piped {
         let time = from.time.map_or(i64::MIN, Time::ticks);
         let proof = Proof::of(Seen { time, origin: from.origin, source: source as u32 });
         let mut row = Tuple { values: Vec::new(), proof };
-        if intake.needs_event() {
-            let event = event();
-            match intake {
-                Intake::Named(named) => named.columns.iter().for_each(|(slot, expr)| {
-                    row.set(*slot, expr.value(&|name| event.value(name)));
-                }),
-                Intake::All => all_columns(&event, scope_kind, &mut run.names, &mut row),
+        match intake {
+            Intake::Named(named) => {
+                let of_event = |name: &str| event.value(name);
+                let get = if named.rendered { &of_event } else { from.get };
+                let columns = named.columns.iter();
+                columns.for_each(|(slot, read)| row.set(*slot, event.read(read, get)));
             }
-        } else if let Intake::Named(named) = intake {
-            let columns = named.columns.iter();
-            columns.for_each(|(slot, expr)| row.set(*slot, expr.value(from.get)));
+            Intake::All => all_columns(event, scope_kind, &mut run.names, &mut row),
         }
         self.run_head(pipe, (rule, source), from.time, row)
     }
@@ -324,7 +320,7 @@ impl Piped {
             let tuple = || {
                 let mut tuple = Tuple { values: Vec::new(), proof: Proof::of(seen) };
                 let columns = named.columns.iter();
-                columns.for_each(|(slot, expr)| tuple.set(*slot, expr.value(&get)));
+                columns.for_each(|(slot, read)| tuple.set(*slot, read.expr.value(&get)));
                 tuple
             };
             let Some(bins) = &inlet.gathers else {
@@ -534,17 +530,11 @@ impl Iterator for Panes {
 
 /// Every column that the view has for an event, and every value of the event that it has no other
 /// name for.
-fn all_columns(event: &Event, kind: &ScopeKind, names: &mut Names, row: &mut Tuple) {
-    for name in kind.names() {
-        let value = field_value(&name, kind, event);
-        row.set(names.slot(&name), value);
-    }
-    if kind.dataset().is_none() {
-        for (name, value) in &event.fields {
-            let slot = names.slot(name);
-            if row.get(slot).is_null() && kind.own_field(name).is_none() {
-                row.set(slot, value.clone());
-            }
+fn all_columns(event: &Decoded<'_>, kind: &ScopeKind, names: &mut Names, row: &mut Tuple) {
+    for (name, value) in &*event.columns(kind) {
+        let slot = names.slot(name);
+        if row.get(slot).is_null() {
+            row.set(slot, value.clone());
         }
     }
     let raw = names.slot(RAW);

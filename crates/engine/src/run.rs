@@ -17,6 +17,7 @@ use rulestone_value::Value;
 
 use crate::bind::Program;
 use crate::coded::{Coded, Waiting};
+use crate::decoded::Decoded;
 use crate::feed::{Feed, Unfit};
 use crate::join::{Joined, Joiner};
 use crate::order::{Origin, Row, Sorter};
@@ -348,7 +349,7 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
     ) {
         let Taker { plan, make, phase } = self;
         let is_above = |rule| phase.above.is_none_or(|above| plan.strata().of[rule] > above);
-        let mut event = None;
+        let decoded = Decoded::new(about.event);
         let mut seen: Vec<(usize, usize)> = Vec::new();
         for bound in rules {
             // Two of a scope's entries may let the same source see the same event, and an event
@@ -367,8 +368,7 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
             let is_checked = phase.checked.get(bound.rule).copied().unwrap_or_default();
             let mut outputs = vec![None];
             if let (Some(pipe), Some(intake)) = (pipe, &bound.intake) {
-                let mut decoded = || event.get_or_insert_with(about.event).clone();
-                let reading = (&mut decoded as &mut dyn FnMut() -> Event, &*bound.scope_kind);
+                let reading = (&decoded, &*bound.scope_kind);
                 if !piped.take_in(pipe, place, intake, &about.from, reading) {
                     continue;
                 }
@@ -384,7 +384,7 @@ impl<T, M: Fn(Hit<'_>) -> Made<T>> Taker<'_, M> {
                         rule_at: bound.rule,
                         source: bound.source,
                         log: about.log,
-                        event: event.get_or_insert_with(about.event),
+                        event: decoded.event(),
                         scope_kind: &bound.scope_kind,
                         raises: bound.raises,
                         evidence: about.evidence,

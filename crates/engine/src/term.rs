@@ -52,6 +52,10 @@ fn breaks(breakers: Breakers, byte: u8) -> bool {
 
 /// Where a breaker of several characters that ends `text` starts.
 fn long_end(text: &[u8]) -> Option<usize> {
+    // Nearly nothing ends like one.
+    if !matches!(text, [.., b'-', b'-'] | [.., b'%', _, _] | [.., b'%', _, _, _, _]) {
+        return None;
+    }
     let ends = |long: &&[u8]| {
         let from = text.len().checked_sub(long.len());
         from.is_some_and(|from| text[from..].eq_ignore_ascii_case(long))
@@ -70,7 +74,8 @@ fn ends_breaker(text: &[u8], breakers: Breakers) -> bool {
 fn starts_breaker(text: &[u8], breakers: Breakers) -> bool {
     let starts =
         |long: &&[u8]| text.get(..long.len()).is_some_and(|start| start.eq_ignore_ascii_case(long));
-    text.first().is_some_and(|first| breaks(breakers, *first)) || LONG.iter().any(starts)
+    let Some(first) = text.first() else { return false };
+    breaks(breakers, *first) || (matches!(first, b'-' | b'%') && LONG.iter().any(starts))
 }
 
 /// Whether a pattern stands somewhere in a text with a breaker or the text's end on both sides. A
@@ -84,25 +89,13 @@ pub(crate) fn stands(glob: &Glob, breakers: Breakers, case: Case, text: &str) ->
 
 /// The same where pattern and text have one case.
 pub(crate) fn stands_in(glob: &Glob, breakers: Breakers, text: &str) -> bool {
-    let mut pieces = glob.pieces();
-    let (mut open_left, mut open_right) = (false, false);
-    if let [Piece::Many, rest @ ..] = pieces {
-        (pieces, open_left) = (rest, true);
-    }
-    if let [rest @ .., Piece::Many] = pieces {
-        (pieces, open_right) = (rest, true);
-    }
-    let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return true };
-    if let Piece::Text(first) = first {
-        open_left |= starts_breaker(first.as_bytes(), breakers);
-    }
-    if let Piece::Text(last) = last {
-        open_right |= ends_breaker(last.as_bytes(), breakers);
+    let (pieces, borders) = Borders::of(glob, breakers);
+    if pieces.is_empty() {
+        return true;
     }
     let bytes = text.as_bytes();
-    let starts = |at: usize| open_left || at == 0 || ends_breaker(&bytes[..at], breakers);
-    let ends =
-        |at: usize| open_right || at == bytes.len() || starts_breaker(&bytes[at..], breakers);
+    let starts = |at: usize| borders.may_start(bytes, at);
+    let ends = |at: usize| borders.may_end(bytes, at);
     match pieces {
         [Piece::Text(wanted)] => {
             let mut found = occurrences(bytes, wanted.as_bytes());
@@ -115,6 +108,45 @@ pub(crate) fn stands_in(glob: &Glob, breakers: Breakers, text: &str) -> bool {
             };
             pieces.iter().all(has) && run(pieces, text, &starts, &ends)
         }
+    }
+}
+
+/// What has to stand on both sides of a pattern.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Borders {
+    open_left: bool,
+    open_right: bool,
+    breakers: Breakers,
+}
+
+impl Borders {
+    /// Those of a pattern, and its pieces without stars at the ends.
+    pub(crate) fn of(glob: &Glob, breakers: Breakers) -> (&[Piece], Borders) {
+        let mut pieces = glob.pieces();
+        let mut borders = Borders { open_left: false, open_right: false, breakers };
+        if let [Piece::Many, rest @ ..] = pieces {
+            (pieces, borders.open_left) = (rest, true);
+        }
+        if let [rest @ .., Piece::Many] = pieces {
+            (pieces, borders.open_right) = (rest, true);
+        }
+        if let Some(Piece::Text(first)) = pieces.first() {
+            borders.open_left |= starts_breaker(first.as_bytes(), breakers);
+        }
+        if let Some(Piece::Text(last)) = pieces.last() {
+            borders.open_right |= ends_breaker(last.as_bytes(), breakers);
+        }
+        (pieces, borders)
+    }
+
+    /// Whether the pattern may start at a place of a text.
+    pub(crate) fn may_start(&self, text: &[u8], at: usize) -> bool {
+        self.open_left || at == 0 || ends_breaker(&text[..at], self.breakers)
+    }
+
+    /// Whether it may end there.
+    pub(crate) fn may_end(&self, text: &[u8], at: usize) -> bool {
+        self.open_right || at == text.len() || starts_breaker(&text[at..], self.breakers)
     }
 }
 

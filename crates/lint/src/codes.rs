@@ -203,10 +203,10 @@ lints! {
     "absent-field" Suspicious
         "A field is used that no earlier command makes"
         "The command names a field that is not among the rows' fields at this place. The column stays empty.";
-    "bare-bin" Harmless
+    "bare-bin" Suspicious
         "bin without a field"
-        "`bin span=1s` does not say what to put into bins. The documentation asks for a field; `_time` is what is \
-         meant and what is taken here.";
+        "`bin span=1s` does not say what to put into bins. The documentation asks for a field, and a search without one \
+         may be refused; `_time` is what is meant and what is taken here.";
     "duplicate-rule" Suspicious
         "Another rule has the same logic"
         "Two rules look at the same events and ask the same of them, though their ids differ. Both fire at once, and \

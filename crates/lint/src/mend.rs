@@ -25,15 +25,16 @@ pub struct Mended {
 }
 
 impl Mended {
-    /// The difference as `patch -p0` and `git apply -p0` take it; empty where nothing was mended.
-    pub fn diff(&self) -> String {
+    /// The difference as `patch -p0` and `git apply -p0` take it, where the file is called `name`;
+    /// empty where nothing was mended.
+    pub fn diff(&self, name: &str) -> String {
         if self.after == *self.before {
             return String::new();
         }
         let diff = similar::TextDiff::from_lines(&*self.before, &self.after);
         // A name with blanks in it ends at a tab.
-        let end = if self.path.contains(char::is_whitespace) { "\t" } else { "" };
-        let name = format!("{}{end}", self.path);
+        let end = if name.contains(char::is_whitespace) { "\t" } else { "" };
+        let name = format!("{name}{end}");
         diff.unified_diff().header(&name, &name).to_string()
     }
 }

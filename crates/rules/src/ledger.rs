@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rulestone_dialects::containers::{self, Contents, Effect, Reading};
-use rulestone_ir::{Diagnostic, LineIndex, Meta, Origin, Rule, Source, Status};
+use rulestone_ir::{Diagnostic, LineIndex, Meta, Origin, Rule, Source, Status, Vendor};
 
 use crate::{Environment, Selection, find_rule_files};
 
@@ -257,7 +257,9 @@ impl Ledger {
     /// Says of rules with one id that there are several: their alerts cannot be told apart by it.
     fn mark_twins(&mut self) {
         let mut first: std::collections::HashMap<String, Arc<str>> = Default::default();
-        for entry in &mut self.entries {
+        // Pages have no ids: theirs are made of what their chapters are called.
+        let written = |entry: &&mut Entry| entry.origin.vendor != Vendor::Playbook;
+        for entry in self.entries.iter_mut().filter(written) {
             let path = entry.origin.path.clone();
             match first.get(&entry.meta.id) {
                 Some(other) if !entry.meta.id.is_empty() => {

@@ -77,6 +77,9 @@ pub(super) struct Finding {
     pub(super) ends: Option<Input>,
 }
 
+/// How the message of a finding ends that leaves the rule without rows.
+pub const NEVER: &str = "; so the rule never fires";
+
 /// The findings as diagnostics; of those that leave the rule without rows it is said.
 pub(super) fn settle(
     findings: Vec<Finding>,
@@ -85,8 +88,7 @@ pub(super) fn settle(
 ) -> Vec<Diagnostic> {
     let settled = findings.into_iter().take(MOST).map(|finding| {
         let never = finding.ends.is_some_and(|at| ends_all(at, sources, stages));
-        let end = if never { "; so the rule never fires" } else { "" };
-        let message = format!("{}{end}", finding.message);
+        let message = if never { format!("{}{NEVER}", finding.message) } else { finding.message };
         let mut diagnostic = Diagnostic::new(finding.level, finding.code, message, finding.span);
         diagnostic.help = finding.help;
         diagnostic

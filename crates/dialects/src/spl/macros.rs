@@ -317,8 +317,9 @@ static ANVILOGIC: &[BuiltIn] = &[
     armory(
         "group_events",
         &["by", "span"],
-        "as the searches that write it out have it: all values of a stretch of time and a key",
-        "| bin span=$span$ _time | stats values(*) as * by _time, $by$",
+        "as the searches that write it out have it: all values of a stretch of time and a key; and \
+            how many events they are of, which the searches that call it go by",
+        "| bin span=$span$ _time | stats values(*) as *, count as event_count by _time, $by$",
     ),
     armory("hec_collect", &[], "hands its rows on; nothing is written", "| collect"),
     armory(

@@ -22,6 +22,7 @@ pub use aggregates::{Aggregate, aggregates};
 pub use commands::{Command, commands};
 pub use fill::{Filled, fill};
 pub use functions::{EvalFunction, functions};
+pub use lint::NEVER;
 pub use macros::{BuiltIn, macros};
 pub use print::{print_ast, print_tokens};
 

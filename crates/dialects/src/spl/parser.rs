@@ -108,6 +108,10 @@ struct Parser<'a> {
     mistakes: usize,
     /// The tokens so far.
     taken: Vec<Token>,
+    /// Where the parentheses open of functions that are called where none are known.
+    calls: Vec<usize>,
+    /// Where the parenthesis opens of a `TERM(` with an operator in it.
+    wide_term: Option<Range<usize>>,
 }
 
 impl<'a> Parser<'a> {
@@ -128,6 +132,8 @@ impl<'a> Parser<'a> {
             subsearches: 0,
             mistakes: 0,
             taken: Vec::new(),
+            calls: Vec::new(),
+            wide_term: None,
         }
     }
 

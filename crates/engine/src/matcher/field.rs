@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bit_set::BitSet;
 use daachorse::DoubleArrayAhoCorasick;
 use foldhash::fast::RandomState;
 use memchr::memmem::Finder;
@@ -17,6 +18,7 @@ use rulestone_value::{Glob, Piece, Value, fold, fold_into};
 
 use super::atoms::{Atoms, regex_atoms};
 use super::parted::Parted;
+use crate::term::Borders;
 use crate::{reference, term};
 
 /// A test as one field has it: number, test, case, elements.
@@ -134,6 +136,8 @@ enum Check {
     Holds(u32),
     /// The test itself, on the value as it is; the probe's place in the list of probes.
     Test(usize),
+    /// Whether it is a term where it stands: its id.
+    Term(u32, Borders),
 }
 
 const START: char = '\u{2}';
@@ -271,9 +275,15 @@ impl Built {
                     Some((anchor, text)) => find(anchor, text, Check::Test(at)),
                     None => built.always.push(Check::Test(at)),
                 },
-                Test::Term(glob, _) => match glob_atom(glob) {
-                    Some((_, text)) => find(Anchor::Anywhere, text, Check::Test(at)),
-                    None => built.always.push(Check::Test(at)),
+                Test::Term(glob, breakers) => match (glob_atom(glob), probe.case) {
+                    (Some((_, text)), Case::Insensitive)
+                        if let ([Piece::Text(_)], borders) =
+                            Borders::of(&glob.folded(), *breakers) =>
+                    {
+                        find(Anchor::Anywhere, text, Check::Term(probe.id, borders));
+                    }
+                    (Some((_, text)), _) => find(Anchor::Anywhere, text, Check::Test(at)),
+                    (None, _) => built.always.push(Check::Test(at)),
                 },
                 Test::Regex(regex) => match regex_atoms(regex) {
                     Atoms::OneOf(texts) => {
@@ -304,21 +314,27 @@ impl Built {
         let mut folded = String::with_capacity(text.len() + 2);
         folded.push(START);
         fold_into(&text, &mut folded);
-        let mut tested: Vec<usize> = Vec::new();
+        let mut tested = BitSet::new();
         let equal = self.equals.get(&folded[START.len_utf8()..]);
         folded.push(END);
         let seen = Seen { value, text: &text, folded: &folded[1..folded.len() - 1] };
-        let mut settle = |check: Check, holding: &mut Vec<u32>| match check {
+        // Where what was found stands in the value, with a sentinel before it.
+        let mut settle = |check: Check, (start, end): (usize, usize)| match check {
             Check::Holds(id) => holding.push(id),
-            Check::Test(at) if tested.contains(&at) => {}
+            Check::Term(id, borders) => {
+                let text = seen.folded.as_bytes();
+                if borders.may_start(text, start - 1) && borders.may_end(text, end - 1) {
+                    holding.push(id);
+                }
+            }
             Check::Test(at) => {
-                tested.push(at);
-                if self.passes(at, &probes[at], &seen, gave_up) {
+                if tested.insert(at) && self.passes(at, &probes[at], &seen, gave_up) {
                     holding.push(probes[at].id);
                 }
             }
         };
-        equal.into_iter().flatten().for_each(|check| settle(*check, holding));
+        let nowhere = (1, 1);
+        equal.into_iter().flatten().for_each(|check| settle(*check, nowhere));
         self.patterns.find(folded.as_bytes(), |at, start, end| {
             for (anchor, check) in &self.found[at] {
                 // The sentinels may also stand in the value itself.
@@ -328,11 +344,11 @@ impl Built {
                     Anchor::Anywhere => start > 0 && end < folded.len(),
                 };
                 if in_place {
-                    settle(*check, holding);
+                    settle(*check, (start, end));
                 }
             }
         });
-        self.always.iter().for_each(|check| settle(*check, holding));
+        self.always.iter().for_each(|check| settle(*check, nowhere));
     }
 
     fn passes(&self, at: usize, probe: &Probe, seen: &Seen<'_>, gave_up: &AtomicU64) -> bool {

@@ -24,6 +24,9 @@ use texts::{PartLists, TextState};
 const MAX_LISTS: usize = 1 << 18;
 const MAX_REMEMBERED: usize = 1 << 19;
 
+/// Tests of a column that are asked one by one.
+const FEW: usize = 24;
+
 /// What one thread remembers of the values and combinations it has decided. Makes the next batch
 /// faster, never different.
 pub struct Matcher<'p> {
@@ -229,10 +232,15 @@ impl<'p> Matcher<'p> {
         });
         let may_have: Vec<usize> =
             (0..batch.rows.len()).filter(|row| batch.may_have(&batch.rows[*row], filter)).collect();
+        // Of few tests each is asked by itself: the field may have thousands for other kinds.
+        let few: Option<Vec<u32>> = (own.len() <= FEW).then(|| own.keys().copied().collect());
+        let holding = |value: &Value| match (&few, value) {
+            (_, Value::List(_)) | (None, _) => field.holding(value),
+            (Some(few), value) => field.holding_of(few, value),
+        };
         for row in may_have {
             let event = batch.event(&batch.rows[row]);
-            let holding = values(&event).iter().flat_map(|value| field.holding(value)).collect();
-            let list = self.global.intern(holding);
+            let list = self.global.intern(values(&event).iter().flat_map(holding).collect());
             signatures[row * width + at] = state.own_list(at, list, &self.global);
         }
     }

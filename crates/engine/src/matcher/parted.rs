@@ -118,14 +118,17 @@ fn asked_of_parts(test: &Test) -> (bool, Option<Vec<Vec<Need>>>) {
         Test::Term(glob, _) if let [Piece::Text(text)] = glob.pieces() => {
             (true, may_span(text).then(|| needs_of(text)))
         }
+        // Any character may be one of the markup, which goes on where a part ends.
+        Test::Term(glob, _) if glob.pieces().contains(&Piece::One) => {
+            (false, Some(needs_of_glob(glob)))
+        }
         Test::Term(glob, _) => {
-            let is_one = |piece: &Piece| match piece {
+            let has_border = |piece: &Piece| match piece {
                 Piece::Text(text) => has_border(text),
-                Piece::One => true,
                 // It ends where a term ends.
-                Piece::Many => false,
+                Piece::One | Piece::Many => false,
             };
-            (true, glob.pieces().iter().any(is_one).then(|| needs_of_glob(glob)))
+            (true, glob.pieces().iter().any(has_border).then(|| needs_of_glob(glob)))
         }
         Test::Wildcard(glob) => match glob.pieces() {
             [Piece::Many, Piece::Text(text), Piece::Many] => {
@@ -352,6 +355,8 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(asked(text), expected, "{text}");
         }
+        let any = Test::Term(Glob::new(vec![Piece::One; 3]), Breakers::Major);
+        assert_eq!(asked_of_parts(&any), (false, Some(Vec::new())));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rulestone_ir::{Diagnostic, Field, Formula, Predicate, Rule, Source, StageKind};
+use rulestone_ir::{Diagnostic, Field, Formula, Predicate, Rule, Source, StageKind, Vendor};
 use rulestone_rules::Ledger;
 
 use super::say;
@@ -15,7 +15,8 @@ pub(crate) fn check(ledger: &Ledger) -> Vec<(usize, Diagnostic)> {
         let Some(logic) = entry.runnable().and_then(|rule| logic(rule)) else { continue };
         let other = *first.entry(logic).or_insert(at);
         let earlier = &ledger.entries[other];
-        if other == at || earlier.meta.id == entry.meta.id {
+        let is_page = entry.origin.vendor == Vendor::Playbook;
+        if other == at || (earlier.meta.id == entry.meta.id && !is_page) {
             continue;
         }
         let message = format!(

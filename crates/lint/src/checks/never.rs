@@ -236,9 +236,13 @@ impl Walk<'_, '_> {
             return false;
         }
         self.left -= 1;
+        let single = |field: &str| facts::is_single(field, self.asked.scope);
+        if self.prover.decide_claims(&[&own], Lists::Guessed(&single)) == Verdict::Never {
+            self.dead_by_itself(part, &own, span);
+            return true;
+        }
         let mut all = related;
         all.push(&own);
-        let single = |field: &str| facts::is_single(field, self.asked.scope);
         if self.prover.decide_claims(&all, Lists::Guessed(&single)) != Verdict::Never {
             return false;
         }
@@ -250,6 +254,27 @@ impl Walk<'_, '_> {
         }
         self.remarks.push((Class::Suspicious, say("contradiction", message, span)));
         true
+    }
+
+    /// Says which parts of an alternative cannot hold together.
+    fn dead_by_itself(&mut self, part: &Formula, own: &Claim, span: Span) {
+        let single = |field: &str| facts::is_single(field, self.asked.scope);
+        let inner = match part {
+            Formula::Group(group) => &*group.formula,
+            part => part,
+        };
+        let formulas = conjuncts(inner);
+        let claims: Vec<Claim> = formulas.iter().map(|part| Claim::of(part)).collect();
+        let claims: Vec<&Claim> = claims.iter().collect();
+        let core = core(&claims, Lists::Guessed(&single), self.prover);
+        let mut said = never(&formulas, &core, span);
+        said.message.push_str("; so the alternative finds nothing");
+        if self.prover.decide_claims(&[own], Lists::Known(&single)) != Verdict::Never {
+            let fields = fields(&core, &claims);
+            let unless = format!(", unless {} has several values at once", listed(&fields));
+            said.message.push_str(&unless);
+        }
+        self.remarks.push((Class::Suspicious, said));
     }
 }
 

@@ -133,7 +133,16 @@ fn patch(ledger: &Ledger, report: &Report, environment: &Environment, talk: &Tal
     talk.say(&format!(
         "{applied} repairs in {files} files; {refused} were left out: they did not help"
     ));
-    mended.iter().map(rulestone_lint::Mended::diff).collect()
+    // A patch that names files from the root is refused.
+    let here = std::env::current_dir().unwrap_or_default();
+    let name = |path: &str| {
+        let name = Path::new(path).strip_prefix(&here).unwrap_or(Path::new(path));
+        name.to_string_lossy().into_owned()
+    };
+    if mended.iter().any(|file| file.applied > 0 && Path::new(&name(&file.path)).is_absolute()) {
+        talk.say("the rules are not below this folder: apply the patch with `patch -d / -p1`");
+    }
+    mended.iter().map(|file| file.diff(&name(&file.path))).collect()
 }
 
 /// The counts, as lines.

@@ -190,7 +190,11 @@ impl Look<'_> {
         };
         let kept = self.kept();
         let message = format!("`{shown}` is not there for `{}`: {kept}, and {what}", self.word);
-        let help = self.help(shown);
+        let help = match code {
+            // What looks like it was mostly made in the same way.
+            "absent-ctime" => Some("make it before, or leave it out here".to_owned()),
+            _ => self.help(shown),
+        };
         Finding { code, level: Level::Note, message, span: self.place(shown), help, ends: None }
     }
 

@@ -108,7 +108,7 @@ impl Parser<'_> {
             if next.kind == TokenKind::Comma {
                 let behind = self.behind(&next, Mode::Search);
                 if self.is_keyword(&behind, "OR") {
-                    self.comma_before_or(next);
+                    self.needless_comma(next, "remove it: `OR` follows");
                     next = behind;
                 }
             }
@@ -158,6 +158,10 @@ impl Parser<'_> {
         let open = self.expect(TokenKind::Open, Mode::Search, "`(`")?;
         let inner = self.nested(|parser| parser.search_and(&[]))?;
         if !self.eat(TokenKind::Close, Mode::Search) {
+            if let Some(term) = self.wide_term.take_if(|term| term.start > open.range.start) {
+                let message = "this parenthesis is not closed before the next operator";
+                return Err(self.unbalanced(term, message, "close it with `)`"));
+            }
             let message = "this parenthesis is not closed";
             return Err(self.unbalanced(open.range, message, "close it with `)`"));
         }
@@ -208,6 +212,7 @@ impl Parser<'_> {
         } else if next.kind == TokenKind::Open && adjacent && is_function(text) {
             let message = format!("`{text}` is a word that events must have, and not called");
             self.note("function-in-search", word.range.clone(), message, "use `where`");
+            self.calls.push(next.range.start);
         } else if next.kind == TokenKind::Open && adjacent && glued(text).is_some() {
             let message = format!("`{text}` is one word, which events must have");
             let help = "put a blank behind the operator";
@@ -237,10 +242,27 @@ impl Parser<'_> {
         let text = word.inner(self.text);
         let message = format!("`{text}` is a word that events must have, and no operator");
         let (span, new) = (self.span(word.range.clone()), text.to_ascii_uppercase());
-        let diagnostic = Diagnostic::new(Level::Note, "lower-case-boolean", message, span)
-            .with_help(format!("write `{new}`"));
-        let diagnostic = self.with_edit(diagnostic, (word.range.clone(), &new));
+        let diagnostic = Diagnostic::new(Level::Note, "lower-case-boolean", message, span);
+        // Of a sentence nobody knows which search was meant.
+        let diagnostic = match self.is_prose(word.range.start) {
+            true => diagnostic.with_help("this reads like a sentence: compare fields with values"),
+            false => {
+                let diagnostic = diagnostic.with_help(format!("write `{new}`"));
+                self.with_edit(diagnostic, (word.range.clone(), &new))
+            }
+        };
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether the command at a place reads like a sentence: words that only people say, and no
+    /// comparison.
+    fn is_prose(&self, at: usize) -> bool {
+        const SAID: [&str; 8] = ["for", "the", "look", "is", "are", "with", "when", "from"];
+        let (before, behind) = self.text.split_at_checked(at).unwrap_or((self.text, ""));
+        let start = before.rfind('|').map_or(0, |pipe| pipe + 1);
+        let end = behind.find('|').map_or(self.text.len(), |pipe| at + pipe);
+        let command = self.text.get(start..end).unwrap_or_default();
+        !command.contains(['=', '"', '(']) && command.split_whitespace().any(|w| SAID.contains(&w))
     }
 
     fn comparison(&mut self, field: &Token, sign: Token) -> Read<Search> {
@@ -281,6 +303,7 @@ impl Parser<'_> {
         let called = self.text.get(next.range.end..).unwrap_or_default().starts_with('(');
         if called && is_function(&value.text) && next.kind == TokenKind::Word {
             let message = format!("`{}` is taken for a value, and not called", value.text);
+            self.calls.push(next.range.end);
             self.note("function-in-search", next.range, message, "use `where`");
         }
         Ok(Search::Compare { field, operator, value })
@@ -371,6 +394,9 @@ impl Parser<'_> {
             return Err(self.unbalanced(open.range, message, "close it with `)`"));
         };
         let written = &rest[..len];
+        if [" OR ", " AND "].iter().any(|operator| written.contains(operator)) {
+            self.wide_term.get_or_insert(open.range.clone());
+        }
         if written.contains("TERM(") {
             let message = "this parenthesis is not closed before the next `TERM(`";
             return Err(self.unbalanced(open.range, message, "close it with `)`"));
@@ -387,17 +413,34 @@ impl Parser<'_> {
     }
 
     fn comma(&mut self, comma: Token) {
+        if self.is_in_call(comma.range.start) {
+            // The function has been said already.
+            return self.take(comma);
+        }
+        let mut behind = self.text.get(comma.range.end..).unwrap_or_default().trim_start().chars();
+        if matches!(behind.next(), None | Some('|' | ')' | ']')) {
+            return self.needless_comma(comma, "remove it: no term follows");
+        }
         let message = "a comma between search terms is taken for a blank".to_owned();
         self.note("comma-in-search", comma.range.clone(), message, "write `AND` or `OR`");
         self.take(comma);
     }
 
-    /// The comma of `(".exe", OR ".dll")`.
-    fn comma_before_or(&mut self, comma: Token) {
+    /// Whether a place is between the parentheses of a function that was said to be none here.
+    fn is_in_call(&self, at: usize) -> bool {
+        let is_open = |from: &usize| {
+            let between = self.text.get(*from..at).unwrap_or_default();
+            between.matches('(').count() > between.matches(')').count()
+        };
+        self.calls.iter().any(is_open)
+    }
+
+    /// A comma that can go: that of `(".exe", OR ".dll")`.
+    fn needless_comma(&mut self, comma: Token, help: &str) {
         let message = "a comma between search terms is taken for a blank";
         let span = self.span(comma.range.clone());
-        let mut diagnostic = Diagnostic::new(Level::Note, "comma-in-search", message, span)
-            .with_help("remove it: `OR` follows");
+        let mut diagnostic =
+            Diagnostic::new(Level::Note, "comma-in-search", message, span).with_help(help);
         if let Some(edit) = self.edit(comma.range.clone(), "") {
             diagnostic = diagnostic.with_fix("remove the comma", vec![edit]);
         }
