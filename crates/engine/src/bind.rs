@@ -523,6 +523,21 @@ impl Program {
     }
 }
 
+/// Tests of the events' own text for which it is not worth while to keep all of their values.
+const FEW_OF_TEXT: usize = 24;
+
+impl BoundColumn {
+    /// Of few tests of the events' own text the few events that may have what they ask for are
+    /// looked at whole.
+    fn settle_text(&mut self) {
+        if let Reads::Text { matcher } = self.reads
+            && self.own.len() <= FEW_OF_TEXT
+        {
+            self.reads = Reads::Rendered { matcher, expr: Expr::Raw(rulestone_events::RAW.into()) };
+        }
+    }
+}
+
 impl Reads {
     fn inputs(&self) -> Vec<Arc<str>> {
         match self {
@@ -718,7 +733,8 @@ impl<'p> Binder<'p> {
         Node::Predicate(own)
     }
 
-    fn finish(self) -> Program {
+    fn finish(mut self) -> Program {
+        self.columns.iter_mut().for_each(BoundColumn::settle_text);
         let mut wakes = vec![Vec::new(); self.weights.len()];
         let mut always = Vec::new();
         for (at, bound) in self.rules.iter().enumerate() {

@@ -191,6 +191,12 @@ const MARKUP: &[&str] = &[
     "&amp;",
     "&lt;a",
     "Own",
+    "Image",
+    "CommandLine",
+    "User",
+    "ProcessId",
+    "Exe",
+    "Computer",
 ];
 
 /// Numbers and words as a log may write them.
@@ -425,7 +431,7 @@ fn rules(world: &World) -> impl Strategy<Value = Rules> + use<> {
     let rules = vec(vec(source, 1..3), 1..8);
     // Rules that differ in nothing but case or elements: their predicates must not be taken for one.
     let twins = (any::<prop::sample::Index>(), any::<bool>());
-    (rules, vec(twins, 0..4)).prop_map(|(mut rules, twins)| {
+    (rules, vec(twins, 0..4), any::<bool>()).prop_map(|(mut rules, twins, many)| {
         for (at, other_case) in twins {
             let sources = at.get(&rules).iter();
             let twin =
@@ -433,8 +439,20 @@ fn rules(world: &World) -> impl Strategy<Value = Rules> + use<> {
             let twin = sources.map(twin).collect();
             rules.push(twin);
         }
+        if many {
+            rules.push(vec![(scope("product=windows"), many_terms())]);
+        }
         Rules(rules.into_iter().map(rule).collect())
     })
+}
+
+/// So many tests of the event's own text that it is worth while to ask it in parts.
+fn many_terms() -> Formula {
+    let term = |at: usize| {
+        let term = Test::Term(Glob::stars(&format!("none{at}")), Breakers::All);
+        support::test(named("_raw"), term)
+    };
+    Formula::Or((0..40).map(term).collect())
 }
 
 /// The same formula with another case, or other elements, in every predicate.

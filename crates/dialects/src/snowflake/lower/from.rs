@@ -379,6 +379,9 @@ impl Lowering<'_> {
             let rows = self.joined(rows, &right, JoinKind::Inner, vec![key], span);
             return self.without(rows, &mark, span);
         }
+        let message = "a null among what the query selects takes no row away; Snowflake would have \
+            none left";
+        self.approximate("not-in-nulls", message, span);
         // What is null is not known to be no partner.
         let known = Expr::call(Function::IsNotNull, vec![Expr::Field(key.clone())], place);
         let rows = self.filter(rows, Formula::IsTrue(Box::new(known)), "in", span);
