@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rulestone_dialects::containers::{self, Reading};
-use rulestone_ir::{Fix, Status};
+use rulestone_ir::{Fix, Span, Status};
 use rulestone_rules::{Environment, Ledger};
 
 use crate::Report;
@@ -68,12 +68,18 @@ struct Broken<'r> {
     fixes: Vec<(&'r Fix, &'static str)>,
 }
 
+/// Stretches of a text, each with what comes in its place.
+type Edits = Vec<(usize, usize, String)>;
+
+/// Repairs that are made together, where one mistake hides the next.
+const TOGETHER: usize = 8;
+
 /// A file on its way.
 struct File<'f> {
     path: &'f str,
     original: &'f str,
     environment: &'f Environment,
-    edits: Vec<(usize, usize, &'f str)>,
+    edits: Edits,
     text: String,
     state: State,
 }
@@ -114,23 +120,56 @@ impl<'f> File<'f> {
         File { path, original, environment, edits: Vec::new(), text, state }
     }
 
-    fn apply(&mut self, fix: &'f Fix, code: &str) -> bool {
-        let own = fix.edits.iter().map(|(span, text)| (span.start, span.end, text.as_str()));
+    /// Makes a repair, with those of the same sort that it brings to light where it does not help
+    /// alone.
+    fn apply(&mut self, fix: &Fix, code: &str) -> bool {
         let mut edits = self.edits.clone();
-        edits.extend(own);
-        edits.sort_unstable();
-        let Some(text) = edited(self.original, &edits) else { return false };
-        let state = State::of(&containers::read(&text, self.path, self.environment));
-        if !state.is_better(&self.state, code) {
-            return false;
+        let mut more: Edits =
+            fix.edits.iter().map(|(span, text)| (span.start, span.end, text.clone())).collect();
+        for _ in 0..TOGETHER {
+            edits.append(&mut more);
+            edits.sort_unstable();
+            let Some(text) = edited(self.original, &edits) else { return false };
+            let readings = containers::read(&text, self.path, self.environment);
+            let state = State::of(&readings);
+            if state.is_better(&self.state, code) {
+                (self.edits, self.text, self.state) = (edits, text, state);
+                return true;
+            }
+            let mut said = readings.iter().flat_map(|reading| &reading.diagnostics);
+            let same = said.find(|diagnostic| diagnostic.code == code && diagnostic.fix.is_some());
+            let Some(Fix { edits: next, .. }) = same.and_then(|same| same.fix.as_deref()) else {
+                return false;
+            };
+            let place = |(span, text): &(Span, String)| {
+                let (start, end) = (before(span.start, &edits)?, before(span.end, &edits)?);
+                Some((start, end, text.clone()))
+            };
+            let Some(next) = next.iter().map(place).collect() else { return false };
+            more = next;
         }
-        (self.edits, self.text, self.state) = (edits, text, state);
-        true
+        false
     }
 }
 
+/// Where a place of the edited text was before the edits; none inside of what they put in.
+fn before(place: usize, edits: &Edits) -> Option<usize> {
+    let (mut at, mut was) = (0, 0);
+    for (start, end, new) in edits {
+        let from = at + (start - was);
+        if place < from {
+            break;
+        }
+        (at, was) = (from + new.len(), *end);
+        if place < at {
+            return None;
+        }
+    }
+    Some(was + (place - at))
+}
+
 /// A text with edits in order; none where they overlap or do not fit it.
-fn edited(text: &str, edits: &[(usize, usize, &str)]) -> Option<String> {
+fn edited(text: &str, edits: &Edits) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for (place, (start, end, new)) in edits.iter().enumerate() {
@@ -153,8 +192,8 @@ mod tests {
 
     #[test]
     fn edits_do_not_overlap() {
-        type Edits<'e> = &'e [(usize, usize, &'e str)];
-        let cases: [(Edits<'_>, Option<&str>); 6] = [
+        type Own<'e> = &'e [(usize, usize, &'e str)];
+        let cases: [(Own<'_>, Option<&str>); 6] = [
             (&[], Some("abcdé")),
             (&[(0, 1, "x"), (1, 2, "yy")], Some("xyycdé")),
             (&[(2, 2, "-")], Some("ab-cdé")),
@@ -163,7 +202,18 @@ mod tests {
             (&[(4, 99, "x")], None),
         ];
         for (edits, expected) in cases {
-            assert_eq!(edited("abcdé", edits).as_deref(), expected, "{edits:?}");
+            let own = edits.iter().map(|(start, end, new)| (*start, *end, (*new).to_owned()));
+            assert_eq!(edited("abcdé", &own.collect()).as_deref(), expected, "{edits:?}");
+        }
+    }
+
+    #[test]
+    fn places_before_edits() {
+        // `abcdef` has become `aXYZdf`.
+        let edits = vec![(1, 3, "XYZ".to_owned()), (4, 5, String::new())];
+        let cases = [(0, Some(0)), (1, None), (3, None), (4, Some(3)), (5, Some(5)), (6, Some(6))];
+        for (place, expected) in cases {
+            assert_eq!(before(place, &edits), expected, "{place}");
         }
     }
 }

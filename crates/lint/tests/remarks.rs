@@ -214,6 +214,16 @@ fn repairs_that_do_not_help_are_left_out() {
 }
 
 #[test]
+fn repairs_that_help_together_are_made_together() {
+    let ledger = read(&[("a.spl", "x=1 | where y=1 ANDmatch(z,\"a\") ORmatch(z,\"b\")\n")]);
+    let report = check(&ledger, 1);
+    let mended = mend(&ledger, &report, &Environment::default());
+    let [file]: &[Mended] = &mended else { panic!("one file") };
+    assert_eq!((file.applied, file.refused), (1, 0));
+    assert_eq!(file.after, "x=1 | where y=1 AND match(z,\"a\") OR match(z,\"b\")\n");
+}
+
+#[test]
 fn formats() {
     let text = process(1, "a:\n  Image: ä\nb:\n  Image: y\ncondition: a");
     let (ledger, report) = repairs(&text, &["  b:\n    Image: y\n"]);

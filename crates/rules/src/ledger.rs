@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rulestone_dialects::containers::{self, Contents, Effect, Reading};
-use rulestone_ir::{Diagnostic, LineIndex, Meta, Origin, Rule, Source, Status, Vendor};
+use rulestone_ir::{
+    Diagnostic, Level, LineIndex, Meta, Origin, Rule, Source, Span, Status, Vendor,
+};
 
 use crate::{Environment, Selection, find_rule_files};
 
@@ -136,7 +138,12 @@ pub fn load_texts(
 ) -> Ledger {
     let mut ledger = Ledger { files: texts.len(), ..Ledger::default() };
     for (name, text) in texts {
-        ledger.take(read_text((*name).into(), (*text).to_owned(), environment, selection, true));
+        ledger.take(read_text(
+            (*name).into(),
+            ((*text).to_owned(), None),
+            environment,
+            (selection, true),
+        ));
     }
     ledger.link();
     ledger
@@ -184,29 +191,42 @@ fn read_file(path: &Path, environment: &Environment, selection: &Selection, name
         Ok(bytes) => {
             // A byte that is not UTF-8 shows as U+FFFD: mostly in a name, and no reason to drop
             // a rule.
-            let text = match String::from_utf8(bytes) {
-                Ok(text) => text,
-                Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            let (text, lost) = match String::from_utf8(bytes) {
+                Ok(text) => (text, None),
+                Err(error) => {
+                    let lost = error.utf8_error().valid_up_to();
+                    (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(lost))
+                }
             };
-            read_text(name, text, environment, selection, named)
+            read_text(name, (text, lost), environment, (selection, named))
         }
         Err(error) => File::Problem(FileProblem { path: name, reason: error.to_string() }),
     }
 }
 
+/// Reads the text of a file, of which the first character that is no text any more is at `lost`.
 fn read_text(
     name: Arc<str>,
-    text: String,
+    (text, lost): (String, Option<usize>),
     environment: &Environment,
-    selection: &Selection,
-    named: bool,
+    (selection, named): (&Selection, bool),
 ) -> File {
     match containers::recognise(&text, &name) {
         None => return File::Foreign(name),
         Some(Contents::Companion) => return File::Companion,
         Some(_) => {}
     }
-    let readings = containers::read(&text, &name, environment);
+    let mut readings = containers::read(&text, &name, environment);
+    if let Some(at) = lost {
+        let owns =
+            |reading: &Reading| (reading.origin.span.start..reading.origin.span.end).contains(&at);
+        let own = readings.iter().position(owns).unwrap_or(0);
+        let message = "the file is not UTF-8 here: a character is lost";
+        let span = Span::new(at..at + char::REPLACEMENT_CHARACTER.len_utf8());
+        let said = Diagnostic::new(Level::Note, "not-utf8", message, span);
+        let said = said.with_help("save the file as UTF-8");
+        readings.get_mut(own).into_iter().for_each(|own| own.diagnostics.push(said.clone()));
+    }
     // Of several rules in a file one that is said to be there twice has to be found.
     let all = selection.texts || readings.len() > 1;
     let kept = |r: &Reading| all || !r.diagnostics.is_empty() || may_be_remarked(r);
@@ -264,7 +284,7 @@ impl Ledger {
             match first.get(&entry.meta.id) {
                 Some(other) if !entry.meta.id.is_empty() => {
                     let message = format!("the id {} also stands in {other}", entry.meta.id);
-                    let level = rulestone_ir::Level::Note;
+                    let level = Level::Note;
                     let twin = Diagnostic::new(level, "id-twice", message, entry.origin.span);
                     entry.diagnostics.push(twin);
                 }
@@ -302,5 +322,19 @@ mod tests {
         assert!(matches!(ledger.entries[2].rule, Err(Skip::Selection(_))));
         assert_eq!((ledger.foreign.len(), ledger.problems.len(), ledger.files), (1, 1, 4));
         assert!(ledger.entries[1].diagnostics.iter().any(|d| d.code == "id-twice"));
+    }
+
+    #[test]
+    fn what_is_no_text_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = RULE.replace("Image: x", "Image: 'é'");
+        let latin: Vec<u8> = text.chars().map(|c| c as u8).collect();
+        std::fs::write(folder.path().join("a.yml"), latin).unwrap();
+        let places = [folder.path().to_owned()];
+        let ledger = load(&places, &Environment::default(), &Selection::default(), 1);
+        let said: Vec<_> =
+            ledger.entries[0].diagnostics.iter().map(|d| (d.code, d.span.start)).collect();
+        assert_eq!(said, [("not-utf8", text.find('é').unwrap())]);
+        assert!(ledger.entries[0].rule.is_ok());
     }
 }

@@ -154,7 +154,7 @@ pub(crate) fn summary(ledger: &Ledger, report: &Report) -> String {
         lines.push(format!("{number:>7}  {code:<width$}  {}", class.as_str()));
     }
     lines.push(format!(
-        "{} rules in {} files: {} remarks; {} rules can fire, {} never can, of {} it cannot be told, {} are not run",
+        "{} rules in {} files: {} remarks; {} rules can fire, {} never can, of {} it cannot be told, {} are not run (`rules` says why)",
         ledger.entries.len(),
         ledger.files,
         report.remarks.len(),
