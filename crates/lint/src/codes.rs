@@ -186,7 +186,7 @@ lints! {
     "value-outside-type" Suspicious
         "The field never has a value of this type"
         "The value that the rule compares with is none that the field can have: a word for a number, text for an \
-         address, a port past 65535. The comparison is never true.";
+         address, a port past 65535, a path without its drive. The comparison is never true.";
     "value-outside-vocabulary" Suspicious
         "The field never has this value"
         "The field has one of a few values that are documented, and the one that the rule asks for is not among \

@@ -37,6 +37,8 @@ pub(crate) enum Sort {
     Integer,
     /// Addresses of the internet protocol.
     Address,
+    /// Whole paths of Windows, from the drive or the device on, or a name such as `System`.
+    Path,
 }
 
 #[derive(Debug, Deserialize)]

@@ -41,6 +41,7 @@ fn outside(field: &str, atom: &Atom, fact: &Fact, span: Span) -> Option<Diagnost
         let wrong = match sort {
             Sort::Integer => not_a_number(atom, &text, fact),
             Sort::Address => not_an_address(atom, &text),
+            Sort::Path => not_a_path(atom, &text),
         }?;
         let message = format!("`{field}` never has a value like `{text}`: {wrong}");
         return Some(say("value-outside-type", message, span));
@@ -107,6 +108,26 @@ fn not_an_address(atom: &Atom, text: &str) -> Option<String> {
     wrong.then(|| "it is an address".to_owned())
 }
 
+/// What a path cannot begin with.
+fn not_a_path(atom: &Atom, text: &str) -> Option<String> {
+    let is_start = match atom {
+        Atom::Compare(..) | Atom::Test(Test::Equals(_) | Test::StartsWith(_), _) => true,
+        Atom::Test(Test::Wildcard(_), _) => !text.starts_with(['*', '?']),
+        Atom::Test(..) => false,
+    };
+    let mut chars = text.chars();
+    let has_drive = chars.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && chars.next().is_none_or(|c| ":*?".contains(c));
+    let from_root = [r"\\", r"\device", r"\systemroot", r"\??"];
+    let has_root = from_root
+        .iter()
+        .any(|root| text.get(..root.len()).is_some_and(|start| start.eq_ignore_ascii_case(root)));
+    // `System`, `<unknown process>`.
+    let is_name = !text.contains(['\\', '.', ':']);
+    (is_start && !has_drive && !has_root && !is_name)
+        .then(|| "it is a whole path, from the drive on".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -119,6 +140,7 @@ mod tests {
     #[test]
     fn values_of_fields() {
         let equals = |text: &str| Atom::Test(Test::Equals(text.to_owned()), Case::Insensitive);
+        let starts = |text: &str| Atom::Test(Test::StartsWith(text.to_owned()), Case::Insensitive);
         let wildcard =
             |text: &str| Atom::Test(Test::Wildcard(Glob::stars(text)), Case::Insensitive);
         let cases = [
@@ -138,6 +160,15 @@ mod tests {
             ("LogonType", equals("99"), "value-outside-vocabulary"),
             ("LogonType", wildcard("1*"), ""),
             ("Image", equals("abc"), ""),
+            ("Image", equals("System"), ""),
+            ("Image", equals(r"C:\Windows\a.exe"), ""),
+            ("Image", equals(r"\Device\HarddiskVolume2\a.exe"), ""),
+            ("Image", wildcard(r"*\a.exe"), ""),
+            ("Image", equals("a.exe"), "value-outside-type"),
+            ("Image", equals(r"\a.exe"), "value-outside-type"),
+            ("Image", wildcard(r":\a\*.exe"), "value-outside-type"),
+            ("TargetFilename", starts(r"\Logging\"), "value-outside-type"),
+            ("TargetFilename", starts(r"c"), ""),
         ];
         let keys = [(Arc::from("product"), Arc::from("windows"))];
         let scope = Scope { schema: Schema::Sigma, keys: keys.into() };
