@@ -552,8 +552,8 @@ impl Reads {
 enum Resolved {
     /// What the kind itself says: the probes that hold for it, sorted.
     Constant(Vec<u32>),
-    /// A column of the program.
-    Column(usize),
+    /// Something that events say: a column of the program, once a rule that is left looks at it.
+    Read(Option<usize>),
 }
 
 /// Makes the program of one kind.
@@ -594,6 +594,9 @@ impl<'p> Binder<'p> {
         let is_above = |rule: usize| self.above.is_none_or(|above| strata[rule] > above);
         let members = scope.members.iter().filter(|member| is_above(member.rule));
         for member in members.collect::<Vec<_>>() {
+            if self.truth(&member.filter, scope_kind) == Some(false) {
+                continue;
+            }
             let filter = self.node(&member.filter, scope_kind);
             let node = Node::and(vec![when.clone(), filter]);
             if node != Node::Const(false) {
@@ -627,6 +630,30 @@ impl<'p> Binder<'p> {
         self.reads.entry(key).or_insert_with(read).clone()
     }
 
+    /// What the kind alone says of a formula: nothing is made of rules that it rules out.
+    fn truth(&mut self, template: &Template, scope_kind: &ScopeKind) -> Option<bool> {
+        match template {
+            Template::And(parts) | Template::Or(parts) => {
+                let decides = matches!(template, Template::Or(_));
+                let mut open = false;
+                for part in parts {
+                    match self.truth(part, scope_kind) {
+                        Some(holds) if holds == decides => return Some(decides),
+                        Some(_) => {}
+                        None => open = true,
+                    }
+                }
+                (!open).then_some(!decides)
+            }
+            Template::Not(part) => self.truth(part, scope_kind).map(|holds| !holds),
+            Template::Probe(probe) => match self.resolved(*probe, scope_kind) {
+                Resolved::Constant(holding) => Some(holding.binary_search(probe).is_ok()),
+                Resolved::Read(_) => None,
+            },
+            Template::Pair(_) => None,
+        }
+    }
+
     fn node(&mut self, template: &Template, scope_kind: &ScopeKind) -> Node {
         match template {
             Template::And(parts) => {
@@ -650,47 +677,54 @@ impl<'p> Binder<'p> {
     }
 
     fn probe(&mut self, probe: u32, scope_kind: &ScopeKind) -> Node {
-        let field = self.plan.probes[probe as usize].field;
-        // Entries live as long as the plan, so their addresses tell them apart.
-        let key = (field, std::ptr::from_ref(scope_kind) as usize);
-        let resolved = match self.resolved.get(&key) {
-            Some(resolved) => resolved,
-            None => {
-                let resolved = self.resolve(probe, scope_kind);
-                self.resolved.entry(key).or_insert(resolved)
+        let column = match self.resolved(probe, scope_kind) {
+            Resolved::Constant(holding) => {
+                return Node::Const(holding.binary_search(&probe).is_ok());
             }
+            Resolved::Read(column) => *column,
         };
-        match resolved {
-            Resolved::Constant(holding) => Node::Const(holding.binary_search(&probe).is_ok()),
-            Resolved::Column(column) => {
-                let column = *column;
-                self.own(column, probe)
-            }
-        }
+        let column = column.unwrap_or_else(|| {
+            let column = self.read_column(probe, scope_kind);
+            *self.resolved(probe, scope_kind) = Resolved::Read(Some(column));
+            column
+        });
+        self.own(column, probe)
     }
 
     /// What a probe's field is on this kind: the same for all probes of the field.
-    fn resolve(&mut self, probe: u32, scope_kind: &ScopeKind) -> Resolved {
+    fn resolved(&mut self, probe: u32, scope_kind: &ScopeKind) -> &mut Resolved {
         let ProbeUse { field, name, .. } = &self.plan.probes[probe as usize];
+        // Entries live as long as the plan, so their addresses tell them apart.
+        let key = (*field, std::ptr::from_ref(scope_kind) as usize);
+        self.resolved.entry(key).or_insert_with(|| {
+            let Some(name) = name else { return Resolved::Read(None) };
+            match settle(scope_kind.field(name), self.kind) {
+                Expr::Constant(value) => {
+                    let mut holding = self.plan.fields[*field].holding(&value);
+                    holding.sort_unstable();
+                    Resolved::Constant(holding)
+                }
+                _ => Resolved::Read(None),
+            }
+        })
+    }
+
+    /// The column of a probe's field, which is no constant.
+    fn read_column(&mut self, probe: u32, scope_kind: &ScopeKind) -> usize {
+        let ProbeUse { field, name, .. } = &self.plan.probes[probe as usize];
+        let matcher = *field;
         let Some(name) = name else {
-            let reads = Reads::Everything { matcher: *field };
-            return Resolved::Column(self.column((*field, "*".to_owned()), reads));
+            return self.column((matcher, "*".to_owned()), Reads::Everything { matcher });
         };
         let expr = settle(scope_kind.field(name), self.kind);
-        if let Expr::Constant(value) = &expr {
-            let mut holding = self.plan.fields[*field].holding(value);
-            holding.sort_unstable();
-            return Resolved::Constant(holding);
-        }
-        let key = (*field, format!("{expr:?}"));
-        let matcher = *field;
+        let key = (matcher, format!("{expr:?}"));
         let is_raw = |name: &Arc<str>| **name == *rulestone_events::RAW;
         let reads = match &expr {
             Expr::Raw(name) if is_raw(name) && self.kind.has_made_text() => Reads::Text { matcher },
             _ if expr.inputs().iter().any(is_raw) => Reads::Rendered { matcher, expr },
             _ => Reads::Value { matcher, expr },
         };
-        Resolved::Column(self.column(key, reads))
+        self.column(key, reads)
     }
 
     fn pair(&mut self, at: usize, scope_kind: &ScopeKind) -> Node {
