@@ -1,13 +1,17 @@
 //! From records to batches: which kind each record is of, and the codes of the values wanted.
 
+mod decode;
+mod hosts;
+mod times;
+
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use rulestone_value::{Time, Value, fold};
+use rulestone_value::{Time, Value};
 
+use crate::Kind;
 use crate::batch::{Batch, Code, Column, Dictionary, Row, Source};
 use crate::event::without_spaces;
 use crate::fragments::{Fragment, Fragments};
@@ -18,7 +22,8 @@ use crate::render::Place;
 use crate::tally::{KindTally, Tally};
 use crate::tokens::{Cell, decode, walk_object};
 use crate::unpack::{PAYLOADS, Packed};
-use crate::{Event, Kind};
+use hosts::Hosts;
+use times::time_of;
 
 /// Says which fields of a kind's events are worth keeping.
 pub trait Interest: Sync {
@@ -106,38 +111,6 @@ pub struct Ingest {
     fragments: Vec<Fragment>,
     /// Dictionaries that were forgotten, where somebody still has codes of them.
     forgotten: Option<Vec<Dictionary>>,
-}
-
-/// The hosts of a unit.
-#[derive(Default)]
-struct Hosts {
-    names: Dictionary,
-    /// By code, the latest time.
-    latest: Vec<Option<Time>>,
-}
-
-impl Hosts {
-    fn note(&mut self, token: &[u8], time: Option<Time>) -> Code {
-        let host = self.names.intern(token);
-        self.latest.resize(self.names.len(), None);
-        self.latest[host.index()] = self.latest[host.index()].max(time);
-        host
-    }
-
-    /// What was noted, and a fresh start.
-    fn take(&mut self) -> BTreeMap<Arc<str>, Time> {
-        let mut noted: BTreeMap<Arc<str>, Time> = BTreeMap::new();
-        for code in (1..self.names.len()).map(Code::at) {
-            let (value, time) = (self.names.value(code), self.latest[code.index()]);
-            let (Some(name), Some(time)) = (value.text(), time) else { continue };
-            // A host has one time however its name is written.
-            let latest = noted.entry(Arc::from(fold(&name))).or_insert(time);
-            *latest = (*latest).max(time);
-        }
-        self.names.clear();
-        self.latest.clear();
-        noted
-    }
 }
 
 /// What a path says about the records that have it, before their shape is known.
@@ -775,63 +748,6 @@ impl Ingest {
     pub(crate) fn host(&self, row: &Row) -> Value {
         self.hosts.names.value(row.host)
     }
-
-    /// All values of a record that was read into a row.
-    pub(crate) fn decode(&self, kind: &Arc<Kind>, row: &Row, record: &[u8]) -> Event {
-        let mut paths = Paths::default();
-        let mut cells = Vec::new();
-        let shape = SHAPES.get(row.shape);
-        // The record was walked before; a walk that fails now would leave it without values.
-        let _ = walk_object(record, 0, &mut paths, &mut cells);
-        let mut fields: Vec<(Arc<str>, Value)> = Vec::with_capacity(cells.len());
-        let mut place_of: HashMap<String, usize> = HashMap::with_capacity(cells.len());
-        let mut more: Vec<(usize, Value)> = Vec::new();
-        for cell in &cells {
-            let (name, _) = shape.field(paths.name(cell.path));
-            let value = decode(cell.token(record));
-            match place_of.entry(without_spaces(&name).into_owned()) {
-                Entry::Occupied(place) => more.push((*place.get(), value)),
-                Entry::Vacant(place) => {
-                    place.insert(fields.len());
-                    fields.push((name, value));
-                }
-            }
-        }
-        // Stable, so that elements keep their order.
-        more.sort_by_key(|(place, _)| *place);
-        for group in more.chunk_by(|a, b| a.0 == b.0) {
-            let first = std::mem::take(&mut fields[group[0].0].1);
-            let others = group.iter().map(|(_, value)| value.clone());
-            fields[group[0].0].1 = Value::list(std::iter::once(first).chain(others));
-        }
-        for cell in cells.iter().filter(|_| shape.has_copies()) {
-            let Some(copy) = shape.copy(paths.name(cell.path)) else { continue };
-            if let Entry::Vacant(place) = place_of.entry(copy.to_string()) {
-                place.insert(fields.len());
-                fields.push((copy.clone(), decode(cell.token(record))));
-            }
-        }
-        for (name, value) in shape.constants() {
-            if !place_of.contains_key(&*without_spaces(name)) {
-                fields.push((Arc::from(name.as_str()), Value::string(&**value)));
-            }
-        }
-        for (name, value) in &mut fields {
-            if let Some(said) = kind.header(&without_spaces(name)) {
-                *value = said;
-            }
-        }
-        // Of others the record is what a reader made of it.
-        let is_json = !kind.has_windows_header() && !["syslog", "auditd"].contains(&&*shape.name);
-        Event {
-            kind: kind.clone(),
-            shape: &shape.name,
-            time: row.time,
-            record: row.record,
-            fields,
-            text: is_json.then(|| String::from_utf8_lossy(record).into()),
-        }
-    }
 }
 
 impl Stream {
@@ -915,82 +831,4 @@ fn kind_of(shape: usize, header: &Header<'_>) -> Kind {
     let (product, dataset) = SHAPES.of_provider(&provider);
     let (channel, event_id) = (text("Channel", header.channel), text("EventID", header.event_id));
     Kind { product, dataset, channel, provider, event_id }
-}
-
-/// The time in a token. The first moment Windows can write is what it writes for none.
-fn time_of(token: &[u8]) -> Option<Time> {
-    let time = match token {
-        [b'"', inner @ .., b'"'] => std::str::from_utf8(inner)
-            .ok()
-            .and_then(|text| Time::parse(text).or_else(|| counted_in_text(text)))
-            .or_else(|| decode(token).time()),
-        number => std::str::from_utf8(number).ok().and_then(counted_time),
-    };
-    time.filter(|time| *time != Time::FILETIME_ZERO)
-}
-
-/// A number in text is a time where it comes to one in this age: `20240506` is a date of another
-/// spelling.
-fn counted_in_text(text: &str) -> Option<Time> {
-    let [first, last] = [315_532_800, 4_102_444_800].map(Time::from_seconds);
-    counted_time(text).filter(|time| Some(*time) >= first && Some(*time) < last)
-}
-
-/// A time that is counted from a beginning: which unit it is counted in shows in its size. Seconds,
-/// milliseconds, microseconds and nanoseconds since 1970, or Windows' ticks since 1601.
-fn counted_time(text: &str) -> Option<Time> {
-    let text = text.trim();
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
-    if !is_number(whole.strip_prefix('-').unwrap_or(whole)) || !is_number(fraction) {
-        // An exponent, say.
-        return decode(text.as_bytes()).time();
-    }
-    let whole: i64 = whole.parse().ok()?;
-    let part = |ticks: i64| {
-        let digits = &fraction[..fraction.len().min(7)];
-        let scale = 10_i64.pow(digits.len() as u32);
-        digits.parse::<i64>().unwrap_or(0) * ticks / scale * whole.signum().max(0)
-    };
-    let ticks = match whole.unsigned_abs() {
-        0..100_000_000_000 => whole.checked_mul(10_000_000)?.checked_add(part(10_000_000))?,
-        100_000_000_000..100_000_000_000_000 => {
-            whole.checked_mul(10_000)?.checked_add(part(10_000))?
-        }
-        100_000_000_000_000..100_000_000_000_000_000 => whole.checked_mul(10)?,
-        100_000_000_000_000_000..200_000_000_000_000_000 => {
-            Time::FILETIME_ZERO.ticks().checked_add(whole)?
-        }
-        _ => whole / 100,
-    };
-    Some(Time::from_ticks(ticks))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_in_the_unit_they_are_counted_in() {
-        let cases = [
-            ("\"2024-05-06T07:08:09.5Z\"", Some("2024-05-06T07:08:09.5000000Z")),
-            ("1714979289", Some("2024-05-06T07:08:09.0000000Z")),
-            ("1714979289.25", Some("2024-05-06T07:08:09.2500000Z")),
-            ("\"1714979289.25\"", Some("2024-05-06T07:08:09.2500000Z")),
-            ("1714979289250", Some("2024-05-06T07:08:09.2500000Z")),
-            ("\"1714979289250\"", Some("2024-05-06T07:08:09.2500000Z")),
-            ("\"1714979289250000\"", Some("2024-05-06T07:08:09.2500000Z")),
-            ("1714979289250000000", Some("2024-05-06T07:08:09.2500000Z")),
-            ("\"133594528892500000\"", Some("2024-05-06T07:08:09.2500000Z")),
-            ("\"20240506\"", None),
-            ("\"20240506070809\"", None),
-            ("\"yesterday\"", None),
-            ("\"\"", None),
-            ("true", None),
-        ];
-        for (token, expected) in cases {
-            let time = time_of(token.as_bytes()).map(|time| time.to_string());
-            assert_eq!(time.as_deref(), expected, "{token}");
-        }
-    }
 }

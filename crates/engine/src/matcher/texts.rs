@@ -78,6 +78,7 @@ impl Matcher<'_> {
             let probes = state.program.columns[at].own.keys().copied();
             Box::new(TextState::new(field.parted(), probes))
         });
+        let known = text.remembered();
         let lists = parts.as_ref().map(|parts| self.of_parts(batch, parts, matcher, &mut text));
         for row in 0..batch.rows.len() {
             let of_parts = parts.as_ref().filter(|parts| parts.are_of(row));
@@ -93,6 +94,7 @@ impl Matcher<'_> {
             };
             signatures[row * width + at] = list;
         }
+        self.remembered += text.remembered() - known;
         state.columns[at].text = Some(text);
     }
 
@@ -211,6 +213,11 @@ impl TextState {
             unions: HashMap::default(),
             settled: HashMap::default(),
         }
+    }
+
+    /// How much is remembered, which is bounded for all kinds together.
+    fn remembered(&self) -> usize {
+        self.lists.len() + self.frames.len() + self.unions.len() + self.settled.len()
     }
 
     /// What holds for the markup of a frame.
